@@ -1,0 +1,176 @@
+"""The global condition keys of a request (rule book 7.2), derived from caller, network, service and resource.
+
+What the call states outright wins over what is derived. Without a stated `aws:CurrentTime` the clock is `CLOCK`: an
+answer never depends on the day on which it was asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from kmssim.evaluator.caller import Caller
+from kmssim.evaluator.conditions import Ambiguous, Doubtful, Value, read_date
+from kmssim.evaluator.request import Call, PrincipalKind
+from kmssim.evaluator.world import World
+
+CLOCK = "2026-01-01T00:00:00Z"
+
+Entries = Iterator[tuple[str, Value]]
+
+
+def derive_global_keys(
+    world: World, call: Call, caller: Caller, region: str, owner: str, tags: Mapping[str, str]
+) -> dict[str, Value]:
+    """The global keys of one request, names in lower case.
+
+    `owner` is the account of the resource, or of the call where there is none; `tags` are the resource's (CK-73).
+    """
+    keys: dict[str, Value] = {}
+    for entries in (
+        _principal_keys(world, caller),
+        _service_keys(world, caller),
+        _session_keys(call, caller),
+        _forwarding_keys(call),
+        _network_keys(world, call),
+        _resource_keys(world, owner),
+        _request_keys(call, region),
+    ):
+        keys.update(entries)
+    keys.update(named_keys("aws:resourcetag/", tags.items()))
+    return keys
+
+
+def named_keys(prefix: str, pairs: Iterable[tuple[str, str]]) -> dict[str, Value]:
+    """Keys with a variable part, such as tags; names that differ only in case become ambiguous (CO-13)."""
+    gathered: dict[str, list[str]] = {}
+    for name, value in pairs:
+        gathered.setdefault(prefix + name.lower(), []).append(value)
+    return {key: values[0] if len(values) == 1 else Ambiguous(tuple(values)) for key, values in gathered.items()}
+
+
+def unique_id(prefix: str, arn: str) -> str:
+    """A stand-in for the unique id that IAM gives to a principal (`AIDA…`, `AROA…`), the same each time (CO-47)."""
+    return prefix + hashlib.sha256(arn.encode()).hexdigest()[:17].upper()
+
+
+def _principal_keys(world: World, caller: Caller) -> Entries:
+    """CK-60 to CK-64."""
+    principal = caller.principal
+    yield "aws:principalisawsservice", "true" if caller.is_service else "false"
+    if caller.is_service:
+        yield "aws:principalaccount", Doubtful("UN-30", None, principal.source_account)
+        return
+    yield "aws:principalarn", caller.issuer_arn
+    yield "aws:principalaccount", caller.account
+    yield "aws:principaltype", caller.kind.value
+    yield "aws:userid", _user_id(caller)
+    if caller.kind is PrincipalKind.USER:
+        yield "aws:username", principal.name
+    yield from _organization_keys(world, caller.account, "aws:principalorgid", "aws:principalorgpaths")
+    yield from named_keys("aws:principaltag/", caller.tags.items()).items()
+
+
+def _user_id(caller: Caller) -> str:
+    principal = caller.principal
+    if caller.kind is PrincipalKind.USER:
+        return unique_id("AIDA", caller.issuer_arn)
+    if caller.kind is PrincipalKind.ROLE_SESSION:
+        return f"{unique_id('AROA', caller.issuer_arn)}:{principal.session_name}"
+    return caller.account if caller.is_root else f"{caller.account}:{principal.name}"
+
+
+def _organization_keys(world: World, account: str, id_key: str, paths_key: str) -> Entries:
+    organization = world.organization
+    if organization is None or not world.in_organization(account):
+        return
+    yield id_key, organization.id
+    declared = world.accounts.get(account)
+    unit = (declared.unit if declared else None) or "root"
+    above = "/".join(level.name for level in organization.units_above(unit))
+    yield paths_key, (f"{organization.id}/{above}/",)
+
+
+def _service_keys(world: World, caller: Caller) -> Entries:
+    """CK-65, CK-66: what a service that calls for itself says of the resource that it works for."""
+    if not caller.is_service:
+        return
+    principal = caller.principal
+    yield "aws:principalservicename", principal.name
+    yield "aws:principalservicenameslist", (principal.name,)
+    if principal.source_arn:
+        yield "aws:sourcearn", principal.source_arn
+    if principal.source_account:
+        yield "aws:sourceaccount", principal.source_account
+        yield from _organization_keys(world, principal.source_account, "aws:sourceorgid", "aws:sourceorgpaths")
+
+
+def _session_keys(call: Call, caller: Caller) -> Entries:
+    """CK-76, CK-77: present for temporary credentials only; a user with MFA holds those of GetSessionToken."""
+    session = caller.principal.session
+    temporary = caller.kind in {PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER} or session.mfa
+    if not temporary:
+        return
+    yield "aws:multifactorauthpresent", "true" if session.mfa else "false"
+    yield "aws:tokenissuetime", current_time(call)
+    if session.source_identity:
+        yield "aws:sourceidentity", session.source_identity
+
+
+def _forwarding_keys(call: Call) -> Entries:
+    """CK-67, CK-68: a forward access session names the services through which it came."""
+    yield "aws:viaawsservice", "true" if call.via else "false"
+    if call.via:
+        service = f"{call.via.partition('.')[0]}.amazonaws.com"
+        yield "aws:calledvia", (service,)
+        yield "aws:calledviafirst", service
+        yield "aws:calledvialast", service
+
+
+def _network_keys(world: World, call: Call) -> Entries:
+    """CK-69 to CK-71."""
+    network = call.network
+    yield "aws:securetransport", "true" if network.secure_transport else "false"
+    if network.vpc_endpoint is None:
+        if network.source_ip:
+            kept = network.source_ip
+            yield "aws:sourceip", Doubtful("UN-8", kept, None) if call.via else kept
+        return
+    if call.via:
+        return  # forwarding drops the endpoint's keys
+    yield "aws:sourcevpce", network.vpc_endpoint
+    if network.source_ip:
+        yield "aws:vpcsourceip", network.source_ip
+    endpoint = world.vpc_endpoints.get(network.vpc_endpoint)
+    if endpoint:
+        yield "aws:sourcevpc", endpoint.vpc
+        yield "aws:sourcevpcarn", f"arn:aws:ec2:{call.region}:{endpoint.account}:vpc/{endpoint.vpc}"
+        yield "aws:vpceaccount", endpoint.account
+        yield from _organization_keys(world, endpoint.account, "aws:vpceorgid", "aws:vpceorgpaths")
+
+
+def _resource_keys(world: World, owner: str) -> Entries:
+    """CK-72."""
+    if owner:
+        yield "aws:resourceaccount", owner
+        yield from _organization_keys(world, owner, "aws:resourceorgid", "aws:resourceorgpaths")
+
+
+def _request_keys(call: Call, region: str) -> Entries:
+    """CK-75."""
+    yield "aws:requestedregion", region
+    now = current_time(call)
+    yield "aws:currenttime", now
+    seconds = read_date(now)
+    if seconds is not None:
+        yield "aws:epochtime", str(int(seconds))
+
+
+def current_time(call: Call) -> str:
+    """The moment of the call: stated as `aws:CurrentTime` or `aws:EpochTime`, or `CLOCK`."""
+    stated = call.context.get("aws:currenttime")
+    if isinstance(stated, str):
+        return stated
+    epoch = read_date(str(call.context.get("aws:epochtime", "")))
+    return CLOCK if epoch is None else datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

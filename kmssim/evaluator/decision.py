@@ -1,0 +1,199 @@
+"""What a decision is made of: verdicts, facts, the ruling, and the trace. Frozen data; rendering is elsewhere.
+
+`Facts` is finite on purpose: the combining rule looks at nothing else, so it can be checked on every input there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from kmssim.evaluator.request import Call
+
+
+class Verdict(Enum):
+    """What one layer says about one request."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    SILENT = "silent"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Layer(Enum):
+    """The eight layers, in the order in which AWS documents them (DA-2)."""
+
+    RCP = "rcp"
+    SCP = "scp"
+    VPC_ENDPOINT = "vpc_endpoint"
+    KEY_POLICY = "key_policy"
+    GRANT = "grant"
+    IDENTITY = "identity"
+    BOUNDARY = "boundary"
+    SESSION = "session"
+
+
+class Limits(Enum):
+    """Which filters on the caller's side limit a path when they are silent (DA-20 to DA-27). From open to closed."""
+
+    NOTHING = "nothing"
+    SESSION = "session"
+    BOUNDARY_AND_SESSION = "boundary_and_session"
+
+
+class Source(Enum):
+    """What can allow a request at all."""
+
+    KEY = "key"
+    """a key takes part: its policy, its grants, and what they hand over to IAM (KP-1)"""
+    IDENTITY = "identity"
+    """no key takes part: IAM policies alone (DA-38, DA-39)"""
+    GRANT = "grant"
+    """RetireGrant: the grant itself (GR-60, GR-61)"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the combining rule knows about one request.
+
+    `direct`: the key policy names the caller, and which limits that leaves; None: it does not. `delegated`: it hands
+    the account over to IAM. `granted`: a grant helps, and under which limits; None: none does. `granted_to_account`:
+    the only grant that helps names the whole account, so IAM must allow too (GR-22); also where the issuing account's
+    IAM delegates RetireGrant (GR-60).
+    """
+
+    verdicts: Mapping[Layer, Verdict]
+    source: Source
+    same_account: bool
+    direct: Limits | None = None
+    delegated: bool = False
+    granted: Limits | None = None
+    granted_to_account: bool = False
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The combining rule's answer: allowed or not, by which layers, and whether a Deny was explicit."""
+
+    allowed: bool
+    layers: frozenset[Layer]
+    explicit: bool = False
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Why a statement does not apply: the first element that does not match, what it wants and what it found."""
+
+    element: str
+    wanted: str
+    found: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class StatementTrace:
+    """One statement against one request. `mismatch` None: it applies.
+
+    `policy` says where the policy stands (a JSON path in its file), `path` the statement inside it. `role` is what a
+    matching key-policy Allow does: `direct` or `delegation`.
+    """
+
+    policy: str
+    path: str
+    sid: str | None
+    effect: str
+    mismatch: Mismatch | None
+    condition_keys: tuple[str, ...] = ()
+    role: str | None = None
+    rule: str | None = None
+
+    @property
+    def applies(self) -> bool:
+        """Whether the statement matched."""
+        return self.mismatch is None
+
+
+@dataclass(frozen=True)
+class GrantTrace:
+    """One grant against one request; `constrained`: it binds the encryption context (GR-10)."""
+
+    grant: str
+    name: str | None
+    grantee: str
+    mismatch: Mismatch | None
+    constrained: bool = False
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """One layer's verdict with its evidence; `reason` is a code that a renderer turns into words."""
+
+    layer: Layer
+    verdict: Verdict
+    reason: str
+    statements: tuple[StatementTrace, ...] = ()
+    grants: tuple[GrantTrace, ...] = ()
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PermissionTrace:
+    """One permission that the call needs: the request, each layer, the facts and the ruling over them."""
+
+    action: str
+    resource: str
+    key: str | None
+    context: Mapping[str, str | tuple[str, ...]]
+    layers: tuple[LayerTrace, ...]
+    facts: Facts
+    ruling: Ruling
+
+    def layer(self, layer: Layer) -> LayerTrace:
+        """The trace of one layer."""
+        return next(trace for trace in self.layers if trace.layer is layer)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The error that the caller sees: AWS's code, AWS's sentence, the HTTP status, and the rule behind it."""
+
+    code: str
+    message: str
+    rule: str
+    status: int = 400
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer to one call.
+
+    `layers` are those that decided, as `expect.layers` has them; `uncertain` the open questions on which the answer
+    rests; `failure` what the caller sees instead of an answer, None when the call succeeds.
+    """
+
+    call: Call
+    allowed: bool
+    explicit: bool
+    layers: frozenset[Layer]
+    failure: Failure | None
+    permissions: tuple[PermissionTrace, ...]
+    uncertain: tuple[str, ...] = ()
+    authority: str = "python"
+
+    @property
+    def word(self) -> str:
+        """`ALLOW` or `DENY`."""
+        return "ALLOW" if self.allowed else "DENY"
+
+    @property
+    def kind(self) -> str | None:
+        """`explicit`, `implicit`, or None when allowed."""
+        if self.allowed:
+            return None
+        return "explicit" if self.explicit else "implicit"
+
+    def __bool__(self) -> bool:
+        """Refuse: `if decision:` would be true for a denial as well."""
+        message = "a Decision has no truth value; write `decision.allowed`"
+        raise TypeError(message)

@@ -1,0 +1,124 @@
+"""Which key a call means: key ids in all forms, aliases, and the key behind a ciphertext (OP-58, XA-5, XA-6, CH-7).
+
+A key that cannot be found is an answer, too: it ends the call before authorization, with AWS's words (CH-3, EM-20 to
+EM-23).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from kmssim.evaluator.request import Arn, Call, parse_arn
+from kmssim.evaluator.world import Key, World
+
+_KEY_ID = re.compile(r"^(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32})$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class FoundKey:
+    """A key, and the alias name (`alias/…`) by which the call named it, if it did (CK-28)."""
+
+    key: Key
+    alias: str | None = None
+
+
+class Absence(Enum):
+    """Why no key was found; it decides which error the caller sees."""
+
+    INVALID_ID = "invalid id"
+    OTHER_REGION = "other region"
+    NO_KEY = "no key"
+    NO_ALIAS = "no alias"
+    FOREIGN = "foreign"
+    CIPHERTEXT = "ciphertext"
+    INVALID_ARN = "invalid arn"
+
+
+@dataclass(frozen=True)
+class MissingKey:
+    """No key: `reference` is what the call gave, `arn` the ARN that it stands for ("" when it stands for none)."""
+
+    absence: Absence
+    reference: str
+    arn: str = ""
+    region: str = ""
+
+
+def home_account(call: Call) -> str:
+    """Where bare ids and aliases are looked up: the caller's account; for a service, its source's (XA-5, DS-6)."""
+    return call.principal.account or call.principal.source_account or ""
+
+
+def find_key(world: World, call: Call, reference: str, region: str, *, alias_allowed: bool) -> FoundKey | MissingKey:
+    """Find the key that `reference` names in a call sent to `region`."""
+    if reference.startswith("arn:"):
+        return _find_by_arn(world, call, reference, region, alias_allowed=alias_allowed)
+    home = Arn("aws", "kms", region, home_account(call), "")
+    if reference.startswith("alias/"):
+        if not alias_allowed:
+            return MissingKey(Absence.INVALID_ID, reference)
+        return _find_alias(world, home._replace(resource=reference), reference, reference)
+    if not _KEY_ID.match(reference):
+        return MissingKey(Absence.INVALID_ID, reference)
+    arn = str(home._replace(resource=f"key/{reference}"))
+    found = _key_at(world, home, f"key/{reference}")
+    return FoundKey(found) if found else MissingKey(Absence.NO_KEY, reference, arn)
+
+
+def _key_at(world: World, home: Arn, resource: str) -> Key | None:
+    """A key of the home account and Region, whatever the partition of the world is called."""
+    for partition in ("aws", "aws-cn", "aws-us-gov"):
+        found = world.keys_by_arn.get(str(home._replace(partition=partition, resource=resource)))
+        if found:
+            return found
+    return None
+
+
+def _find_by_arn(
+    world: World, call: Call, reference: str, region: str, *, alias_allowed: bool
+) -> FoundKey | MissingKey:
+    arn = parse_arn(reference)
+    if arn is None or arn.service != "kms":
+        return MissingKey(Absence.INVALID_ARN, reference)
+    if arn.region != region:
+        return MissingKey(Absence.OTHER_REGION, reference, reference, arn.region)
+    if arn.resource.startswith("alias/"):
+        if not alias_allowed:
+            return MissingKey(Absence.INVALID_ID, reference)
+        found: FoundKey | MissingKey = _find_alias(world, arn, reference, arn.resource)
+    elif arn.resource.startswith("key/"):
+        key = world.keys_by_arn.get(reference)
+        found = FoundKey(key) if key else MissingKey(Absence.NO_KEY, reference, reference)
+    else:
+        return MissingKey(Absence.INVALID_ARN, reference)
+    if isinstance(found, MissingKey) and arn.account != home_account(call):
+        return MissingKey(Absence.FOREIGN, reference, reference)
+    return found
+
+
+def _find_alias(world: World, arn: Arn, reference: str, name: str) -> FoundKey | MissingKey:
+    key = world.keys_by_alias_arn.get(str(arn))
+    return FoundKey(key, name) if key else MissingKey(Absence.NO_ALIAS, reference, str(arn))
+
+
+def find_ciphertext_key(world: World, call: Call) -> FoundKey | MissingKey:
+    """The key that made the call's ciphertext, whoever owns it (XA-6, CH-7)."""
+    arn = call.ciphertext.key if call.ciphertext else ""
+    key = world.keys_by_arn.get(arn)
+    if key is None or key.region != call.region:
+        return MissingKey(Absence.CIPHERTEXT, arn, arn)
+    return FoundKey(key)
+
+
+def related_key(world: World, key: Key, region: str) -> Key | None:
+    """The multi-Region key with the same id in another Region (PG-28)."""
+    return next(
+        (
+            other
+            for other in world.keys_by_arn.values()
+            if other.id == key.id and other.account == key.account and other.region == region
+        ),
+        None,
+    )

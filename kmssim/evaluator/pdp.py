@@ -1,0 +1,194 @@
+"""The policy decision point: `decide(world, call)`. Start reading here.
+
+    call ── forward ──▶ KMS calls ── permissions ──▶ legs ── context ──▶ requests
+         ── layers ──▶ verdicts ──▶ facts ── combine ──▶ ruling ── outcome ──▶ Decision
+
+Each step is a module of that name. The decision says on which open questions it rests: whatever question the
+evaluation came by is read the other way, and where that ends in another answer the answer rests on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from kmssim.evaluator.authorized import Authorized
+from kmssim.evaluator.caller import Caller, find_caller
+from kmssim.evaluator.combine import combine
+from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful
+from kmssim.evaluator.context import derive_global_keys
+from kmssim.evaluator.context_kms import derive_kms_keys, request_tags
+from kmssim.evaluator.decision import Decision, Facts, Failure, Layer, PermissionTrace, Ruling, Source
+from kmssim.evaluator.facts import gather_facts
+from kmssim.evaluator.forward import Forwarded, forward, translate_failure
+from kmssim.evaluator.keys import Absence, MissingKey
+from kmssim.evaluator.layers import Asked, judge_all, judge_identity
+from kmssim.evaluator.match import Request
+from kmssim.evaluator.messages import access_denied, grant_not_found, key_not_found
+from kmssim.evaluator.outcome import check_state, find_failure
+from kmssim.evaluator.permissions import Leg, MissingGrant, legs_of
+from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.request import Call
+from kmssim.evaluator.world import World
+
+Combine = Callable[[Facts], Ruling]
+
+
+def decide(world: World, call: Call, combining: Combine = combine, authority: str = "python") -> Decision:
+    """Decide one call: allowed or not, why, and what the caller sees.
+
+    `combining` is the rule that joins the layers, `authority` the name under which it is shown; the default is the
+    rule in Python. Never raises for a world and a call that were accepted.
+    """
+    questions = OpenQuestions()
+    decision = _decide(world, call, combining, questions)
+    rests_on = tuple(
+        question
+        for question in sorted(questions.met, key=_number)
+        if _differs(_decide(world, call, combining, OpenQuestions(frozenset({question}))), decision)
+    )
+    return replace(decision, uncertain=rests_on, authority=authority)
+
+
+def _number(question: str) -> int:
+    return int(question.partition("-")[2])
+
+
+def _differs(other: Decision, decision: Decision) -> bool:
+    code = decision.failure.code if decision.failure else None
+    other_code = other.failure.code if other.failure else None
+    return (other.allowed, other_code) != (decision.allowed, code)
+
+
+def _decide(world: World, call: Call, combining: Combine, questions: OpenQuestions) -> Decision:
+    evaluation = _Evaluation(world, find_caller(world, call.principal), combining, questions)
+    if call.service == "kms":
+        return evaluation.decide_kms(call)
+    return evaluation.decide_forwarded(forward(world, call))
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """One reading of one call."""
+
+    world: World
+    caller: Caller
+    combining: Combine
+    questions: OpenQuestions
+
+    def decide_forwarded(self, forwarded: Forwarded) -> Decision:
+        """A service in front of KMS: its own permission first; where that is missing KMS is never asked (DS-80)."""
+        own = self.permission(forwarded.call, forwarded.leg)
+        if not own.ruling.allowed:
+            return _with_failure(self.join(forwarded.call, [own], [forwarded.leg]), forwarded)
+        decided = [own]
+        for call in forwarded.kms_calls:
+            decision = self.decide_kms(call)
+            decided += decision.permissions
+            if not decision.allowed:
+                return _with_failure(replace(decision, permissions=tuple(decided)), forwarded)
+            if decision.failure:
+                layers = frozenset().union(*(trace.ruling.layers for trace in decided))
+                whole = replace(decision, permissions=tuple(decided), layers=layers)
+                return _with_failure(whole, forwarded)
+        return self.join(forwarded.call, decided, [])
+
+    def decide_kms(self, call: Call) -> Decision:
+        """A call to KMS: find what it is about, authorize every leg, then see how it ends."""
+        legs = legs_of(self.world, call)
+        if isinstance(legs, MissingKey | MissingGrant):
+            return self.not_found(call, legs)
+        decision = self.join(call, [self.permission(call, leg) for leg in legs], legs)
+        at_hand = Authorized(self.world, call, self.caller, legs, self.questions, self.ask_again)
+        if not decision.allowed:
+            return self.state_before_authorization(decision, at_hand)
+        return replace(decision, failure=find_failure(at_hand))
+
+    def state_before_authorization(self, denied: Decision, at_hand: Authorized) -> Decision:
+        """CH-4: by the other reading of UN-11 a denied caller would be told of the key's state first."""
+        state = check_state(at_hand)
+        if state is None or not self.questions.other_reading("UN-11"):
+            return denied
+        return replace(denied, failure=state)
+
+    def permission(self, call: Call, leg: Leg) -> PermissionTrace:
+        """Ask all layers about one leg and combine what they say."""
+        context = self.context(call, leg)
+        request = Request(self.caller, leg.action, leg.resource, context)
+        asked = Asked(self.world, call, self.caller, leg, request, self.questions)
+        traces, paths = judge_all(asked)
+        facts = gather_facts(asked, traces, paths)
+        key = leg.key.arn if leg.key else None
+        return PermissionTrace(
+            leg.action, leg.resource, key, _shown(context), tuple(traces.values()), facts, self.combining(facts)
+        )
+
+    def context(self, call: Call, leg: Leg) -> Context:
+        """Derive the condition keys of one leg; what the call states outright wins."""
+        tags = leg.key.tags if leg.key else dict(request_tags(call)) if leg.name == "CreateKey" else {}
+        derived = derive_global_keys(self.world, call, self.caller, leg.region, leg.owner, tags)
+        if leg.action.startswith("kms:"):
+            derived.update(derive_kms_keys(call, self.caller, leg))
+        derived.update(call.context)
+        return derived
+
+    def join(self, call: Call, permissions: Sequence[PermissionTrace], legs: Sequence[Leg]) -> Decision:
+        """A call is allowed when all of its permissions are; explicit denials are named before missing ones."""
+        denied = [(trace, index) for index, trace in enumerate(permissions) if not trace.ruling.allowed]
+        explicit = [(trace, index) for trace, index in denied if trace.ruling.explicit]
+        blamed = explicit or denied
+        layers = frozenset[Layer]().union(
+            *(trace.ruling.layers for trace, _ in blamed or [(t, 0) for t in permissions])
+        )
+        failure = None
+        if blamed:
+            first, index = blamed[0]
+            failure = access_denied(legs[index], self.caller, first.ruling.layers, explicit=bool(explicit))
+        return Decision(call, not denied, bool(explicit), layers, failure, tuple(permissions))
+
+    def not_found(self, call: Call, missing: MissingKey | MissingGrant) -> Decision:
+        """A call about nothing never reaches authorization; whether its caller may know so is CH-3."""
+        if isinstance(missing, MissingGrant):
+            failure = grant_not_found(missing)
+        else:
+            action = "kms:ReEncryptFrom" if call.name == "ReEncrypt" else call.operation
+            failure = self.missing_key_failure(call, missing, action)
+        return Decision(call, allowed=False, explicit=False, layers=frozenset(), failure=failure, permissions=())
+
+    def missing_key_failure(self, call: Call, missing: MissingKey, action: str) -> Failure:
+        """NotFound for a caller whom IAM would allow the action on such a key, the masked denial for others (CH-3)."""
+        told = key_not_found(missing, action, self.caller)
+        if missing.absence is Absence.FOREIGN:
+            other = replace(missing, absence=Absence.NO_KEY)
+            return key_not_found(other, action, self.caller) if self.questions.other_reading("UN-11") else told
+        if missing.absence is not Absence.NO_KEY or self.iam_allows(call, action, missing.arn):
+            return told
+        hidden = key_not_found(replace(missing, absence=Absence.FOREIGN), action, self.caller)
+        return told if self.questions.other_reading("UN-11") else hidden
+
+    def iam_allows(self, call: Call, action: str, arn: str) -> bool:
+        """Whether the caller's identity policies allow an action on an ARN that leads to no key."""
+        leg = Leg(action, arn, Source.IDENTITY, call.region, self.caller.account)
+        request = Request(self.caller, action, arn, self.context(call, leg))
+        trace = judge_identity(Asked(self.world, call, self.caller, leg, request, self.questions))
+        return trace.verdict.value == "allow"
+
+    def ask_again(self, world: World, call: Call, leg: Leg) -> PermissionTrace:
+        """One permission in a changed `world`: the lock-out check's question (TP-7, TP-8)."""
+        return replace(self, world=world).permission(call, leg)
+
+
+def _with_failure(decision: Decision, forwarded: Forwarded) -> Decision:
+    """What the service's caller sees of a KMS failure (DS-1 to DS-12)."""
+    failure = translate_failure(forwarded, decision.failure) if decision.failure else None
+    return replace(decision, call=forwarded.call, failure=failure)
+
+
+def _shown(context: Context) -> dict[str, str | tuple[str, ...]]:
+    """The context as the trace shows it: by the default reading, ambiguous names with all their values."""
+    shown: dict[str, str | tuple[str, ...]] = {}
+    for key, value in context.items():
+        plain = value.default if isinstance(value, Doubtful) else value
+        if plain is not None:
+            shown[key] = plain.values if isinstance(plain, Ambiguous) else plain
+    return shown

@@ -1,0 +1,205 @@
+"""Which permissions a KMS call needs, each on which resource: the call's *legs* (rule book section 9, column 3 of 8.2).
+
+The operation table says it in general (`operations`); here the names in it become this world's keys and aliases. A
+call whose key cannot be found has no legs: it ends before authorization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from kmssim.evaluator.decision import Source
+from kmssim.evaluator.keys import (
+    Absence,
+    FoundKey,
+    MissingKey,
+    find_ciphertext_key,
+    find_key,
+    home_account,
+    related_key,
+)
+from kmssim.evaluator.operations import OPERATIONS, On, Operation, Permission
+from kmssim.evaluator.policy import Policy
+from kmssim.evaluator.request import Arn, Call
+from kmssim.evaluator.world import Grant, Key, World
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One permission of a call. `resource` is an ARN, or "*"; `owner` the account whose RCPs apply (OR-2, OR-6).
+
+    `alias`: the alias by which the call named the key. `same_key`: for ReEncrypt, whether source and destination are
+    one key. `grant`: the grant that RetireGrant is about. `replica_of`: the primary of which CreateKey makes a replica.
+    `resource_policy`: that of a bucket or secret, for the service's own permission. `on`: see the operation table.
+    """
+
+    action: str
+    resource: str
+    source: Source
+    region: str
+    owner: str
+    key: Key | None = None
+    alias: str | None = None
+    encryption_context: Mapping[str, str] | None = None
+    constraint_type: str | None = None
+    same_key: bool | None = None
+    grant: Grant | None = None
+    replica_of: Key | None = None
+    resource_policy: Policy | None = None
+    is_alias: bool = False
+    on: On = On.KEY
+
+    @property
+    def name(self) -> str:
+        """The action without its service, e.g. `ReEncryptFrom`."""
+        return self.action.partition(":")[2]
+
+
+@dataclass(frozen=True)
+class MissingGrant:
+    """RetireGrant names no grant of this world; `by_token` tells how it was named."""
+
+    by_token: bool
+    reference: str
+
+
+Missing = MissingKey | MissingGrant
+
+
+def legs_of(world: World, call: Call) -> tuple[Leg, ...] | Missing:
+    """The permissions that a KMS call needs, or what could not be found."""
+    operation = OPERATIONS[call.name]
+    legs: list[Leg] = []
+    for permission in operation.permissions:
+        if permission.when and not call.parameters.get(permission.when):
+            continue
+        leg = _leg(world, call, operation, permission)
+        if not isinstance(leg, Leg):
+            return leg
+        legs.append(leg)
+    return _marked_as_same_key(call, legs)
+
+
+def _leg(world: World, call: Call, operation: Operation, permission: Permission) -> Leg | Missing:
+    if permission.on is On.NOTHING:
+        return _resourceless_leg(world, call, permission)
+    if permission.on is On.NEW_KEY:
+        arn = Arn("aws", "kms", _region(call, permission), home_account(call), "key/new")
+        return Leg(permission.action, str(arn), Source.IDENTITY, arn.region, arn.account)
+    if permission.on is On.ALIAS:
+        return _alias_leg(call, permission)
+    if permission.on is On.GRANT:
+        return _retiring_leg(world, call, permission)
+    found = _key_of(world, call, operation, permission)
+    return found if isinstance(found, MissingKey) else _key_leg(call, permission, found)
+
+
+def _region(call: Call, permission: Permission) -> str:
+    stated = call.parameters.get(permission.region_parameter) if permission.region_parameter else None
+    return stated if isinstance(stated, str) else call.region
+
+
+def _resourceless_leg(world: World, call: Call, permission: Permission) -> Leg:
+    primary = None
+    if call.name == "ReplicateKey":
+        found = _find(world, call, "KeyId", alias_allowed=False)
+        primary = found.key if isinstance(found, FoundKey) else None
+    region = _region(call, permission)
+    return Leg(permission.action, "*", Source.IDENTITY, region, home_account(call), replica_of=primary)
+
+
+def _alias_leg(call: Call, permission: Permission) -> Leg:
+    """DA-38: an alias has no resource policy, so IAM alone decides on it."""
+    name = str(call.parameters.get("AliasName", ""))
+    arn = Arn("aws", "kms", call.region, home_account(call), name)
+    return Leg(permission.action, str(arn), Source.IDENTITY, call.region, arn.account, is_alias=True)
+
+
+def _key_of(world: World, call: Call, operation: Operation, permission: Permission) -> FoundKey | MissingKey:
+    if permission.on is On.ALIAS_TARGET:
+        name = str(call.parameters.get("AliasName", ""))
+        return find_key(world, call, name, call.region, alias_allowed=True)
+    if permission.region_parameter:
+        found = _find(world, call, permission.parameter or "KeyId", alias_allowed=False)
+        region = _region(call, permission)
+        other = related_key(world, found.key, region) if isinstance(found, FoundKey) else None
+        return FoundKey(other) if other else MissingKey(Absence.NO_KEY, region)
+    return _find(world, call, permission.parameter or "KeyId", alias_allowed=operation.alias_allowed)
+
+
+def _find(world: World, call: Call, parameter: str, *, alias_allowed: bool) -> FoundKey | MissingKey:
+    reference = call.parameters.get(parameter)
+    if reference is None and parameter in {"KeyId", "SourceKeyId"}:
+        return find_ciphertext_key(world, call)
+    return find_key(world, call, str(reference or ""), call.region, alias_allowed=alias_allowed)
+
+
+def _key_leg(call: Call, permission: Permission, found: FoundKey) -> Leg:
+    key = found.key
+    constraints = call.parameters.get("Constraints") if call.name == "CreateGrant" else None
+    pairs, kind = _constrained_context(constraints)
+    return Leg(
+        permission.action,
+        key.arn,
+        Source.KEY,
+        key.region,
+        key.account,
+        key,
+        found.alias,
+        pairs if call.name == "CreateGrant" else _claimed_context(call, permission),
+        kind,
+        on=permission.on,
+    )
+
+
+def _claimed_context(call: Call, permission: Permission) -> Mapping[str, str] | None:
+    """The encryption context that the call claims on this leg (EC-9, EC-10)."""
+    context = call.parameters.get(permission.context_parameter or "")
+    return {str(name): str(value) for name, value in context.items()} if isinstance(context, Mapping) else None
+
+
+def _constrained_context(constraints: object) -> tuple[Mapping[str, str] | None, str | None]:
+    """A grant's constraint on the encryption context, and its type (GR-72, CK-10)."""
+    for kind in ("EncryptionContextEquals", "EncryptionContextSubset"):
+        pairs = constraints.get(kind) if isinstance(constraints, Mapping) else None
+        if isinstance(pairs, Mapping):
+            return {str(name): str(value) for name, value in pairs.items()}, kind
+    return None, None
+
+
+def _retiring_leg(world: World, call: Call, permission: Permission) -> Leg | Missing:
+    """RetireGrant names its grant by token, or by key ARN and grant id (GR-60)."""
+    token = call.grant_tokens[0] if call.grant_tokens else call.parameters.get("GrantToken")
+    if token is not None:
+        held = [(key, grant) for key in world.keys_by_arn.values() for grant in key.grants if grant.id == token]
+        if not held:
+            return MissingGrant(by_token=True, reference=str(token))
+        key, grant = held[0]
+    else:
+        found = _find(world, call, "KeyId", alias_allowed=False)
+        if isinstance(found, MissingKey):
+            return found
+        key = found.key
+        named = call.parameters.get("GrantId")
+        of_id = next((grant for grant in key.grants if grant.id == named), None)
+        if of_id is None:
+            return MissingGrant(by_token=False, reference=str(named))
+        grant = of_id
+    pairs = grant.constraints.encryption_context_equals or grant.constraints.encryption_context_subset
+    kind = None
+    if pairs is not None:
+        equals = grant.constraints.encryption_context_equals is not None
+        kind = "EncryptionContextEquals" if equals else "EncryptionContextSubset"
+    return Leg(
+        permission.action, key.arn, Source.GRANT, key.region, key.account, key,
+        encryption_context=pairs, constraint_type=kind, grant=grant,
+    )  # fmt: skip
+
+
+def _marked_as_same_key(call: Call, legs: list[Leg]) -> tuple[Leg, ...]:
+    """CK-26: both legs of a ReEncrypt know whether they are on one key."""
+    if call.name != "ReEncrypt":
+        return tuple(legs)
+    same = len({leg.resource for leg in legs}) == 1
+    return tuple(replace(leg, same_key=same) for leg in legs)

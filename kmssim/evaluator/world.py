@@ -1,0 +1,245 @@
+"""The declared world: organization, accounts, principals, keys, grants. Frozen data, no behaviour but look-ups.
+
+Both sides of a comparison are worlds: the one that a scenario declares, and the one that is read back from a runtime.
+Where a name or a source is only for people it does not take part in equality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from kmssim.evaluator.policy import Policy
+
+
+@dataclass(frozen=True)
+class Unit:
+    """An organizational unit, or the root. `scps` and `rcps` are the policies attached right there."""
+
+    name: str
+    parent: str | None
+    scps: tuple[Policy, ...]
+    rcps: tuple[Policy, ...] = ()
+
+
+@dataclass(frozen=True)
+class Organization:
+    """An AWS organization; SCPs and RCPs do not bind its management account (OR-1, OR-3)."""
+
+    id: str
+    management_account: str | None
+    units: Mapping[str, Unit]
+
+    def units_above(self, unit: str) -> Iterator[Unit]:
+        """The units from the root down to `unit`, both included."""
+        here = self.units[unit]
+        if here.parent is not None:
+            yield from self.units_above(here.parent)
+        yield here
+
+
+@dataclass(frozen=True)
+class Group:
+    """An IAM group: its policies join those of its members (DA-36)."""
+
+    name: str
+    policies: tuple[Policy, ...] = ()
+
+
+@dataclass(frozen=True)
+class User:
+    """An IAM user; `groups` are names of groups in the same account."""
+
+    arn: str
+    name: str
+    policies: tuple[Policy, ...] = ()
+    groups: tuple[str, ...] = ()
+    boundary: Policy | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Role:
+    """An IAM role; `trust` None: its own account may assume it."""
+
+    arn: str
+    name: str
+    trust: Policy | None = None
+    policies: tuple[Policy, ...] = ()
+    boundary: Policy | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def service_linked(self) -> bool:
+        """Whether an AWS service made this role for itself (DA-33)."""
+        return ":role/aws-service-role/" in self.arn
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """A grant's constraints (GR-10, GR-15); at most one of the two on the encryption context."""
+
+    encryption_context_equals: Mapping[str, str] | None = None
+    encryption_context_subset: Mapping[str, str] | None = None
+    source_arn: str | None = None
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A grant on one key (GR-1 to GR-5). `operations` are those of the API, e.g. `ReEncryptFrom`.
+
+    `pending`: not yet consistent, usable only with its token (GR-50). `issuing_account` may retire it (GR-60).
+    """
+
+    id: str
+    name: str | None
+    operations: tuple[str, ...]
+    issuing_account: str
+    grantee: str | None = None
+    grantee_service: str | None = None
+    retiring: str | None = None
+    retiring_service: str | None = None
+    constraints: Constraints = field(default_factory=Constraints)
+    pending: bool = False
+
+    @property
+    def holder(self) -> str:
+        """The grantee as callers are compared with it."""
+        return principal_text(self.grantee or self.grantee_service or "")
+
+
+def principal_text(written: str) -> str:
+    """A grant's principal as it is compared: an account is its root ARN, however it was written."""
+    return f"arn:aws:iam::{written}:root" if written.isdigit() else written
+
+
+@dataclass(frozen=True)
+class Key:
+    """A KMS key with everything that an authorization decision or its outcome looks at.
+
+    `label` is the scenario's name for it. `multi_region` is None, `PRIMARY` or `REPLICA`. `ram_policy` is the second
+    key policy that a resource share added (PG-50).
+    """
+
+    id: str
+    region: str
+    account: str
+    policy: Policy
+    partition: str = "aws"
+    spec: str = "SYMMETRIC_DEFAULT"
+    usage: str = "ENCRYPT_DECRYPT"
+    origin: str = "AWS_KMS"
+    manager: str = "CUSTOMER"
+    state: str = "Enabled"
+    multi_region: str | None = None
+    ram_policy: Policy | None = None
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    grants: tuple[Grant, ...] = ()
+    label: str = field(default="", compare=False)
+
+    @property
+    def arn(self) -> str:
+        """The key ARN."""
+        return f"arn:{self.partition}:kms:{self.region}:{self.account}:key/{self.id}"
+
+    @cached_property
+    def grants_held_by(self) -> Mapping[tuple[str, str], list[Grant]]:
+        """The grants by operation and holder: the index that makes 50,000 of them as quick as one (GR-6)."""
+        held: dict[tuple[str, str], list[Grant]] = {}
+        for grant in self.grants:
+            for operation in grant.operations:
+                held.setdefault((operation, grant.holder), []).append(grant)
+        return held
+
+    @property
+    def symmetric_encryption(self) -> bool:
+        """Whether this is a symmetric encryption key, the only kind with encryption context (EC-5)."""
+        return self.spec == "SYMMETRIC_DEFAULT"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An S3 bucket encrypted under `key` (any key id form, looked up in the caller's account: DS-6)."""
+
+    name: str
+    account: str
+    region: str
+    key: str | None
+    bucket_key: bool = False
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret in Secrets Manager encrypted under `key`."""
+
+    name: str
+    account: str
+    region: str
+    key: str | None
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True)
+class VpcEndpoint:
+    """An interface endpoint for KMS and its policy; None: the default, which allows everything (OR-7)."""
+
+    id: str
+    account: str
+    vpc: str
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """An AWS account. `unit` None: it is in no organization. Keys are by their label in this world."""
+
+    id: str
+    unit: str | None = None
+    scps: tuple[Policy, ...] = ()
+    rcps: tuple[Policy, ...] = ()
+    users: Mapping[str, User] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    keys: tuple[Key, ...] = ()
+    buckets: Mapping[str, Bucket] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that a decision may depend on, beside the call itself."""
+
+    accounts: Mapping[str, Account]
+    region: str = "us-east-1"
+    organization: Organization | None = None
+    vpc_endpoints: Mapping[str, VpcEndpoint] = field(default_factory=dict)
+
+    @cached_property
+    def keys_by_arn(self) -> Mapping[str, Key]:
+        """Every key of every account by its ARN."""
+        return {key.arn: key for account in self.accounts.values() for key in account.keys}
+
+    @cached_property
+    def keys_by_alias_arn(self) -> Mapping[str, Key]:
+        """Every key by the ARN of each of its aliases."""
+        return {alias_arn(key, alias): key for key in self.keys_by_arn.values() for alias in key.aliases}
+
+    @cached_property
+    def buckets(self) -> Mapping[str, Bucket]:
+        """Every bucket by name: bucket names are global."""
+        return {name: bucket for account in self.accounts.values() for name, bucket in account.buckets.items()}
+
+    def in_organization(self, account: str) -> bool:
+        """Whether the account is declared and in this world's organization (CK-62, CK-72)."""
+        if self.organization is None:
+            return False
+        found = self.accounts.get(account)
+        return account == self.organization.management_account or (found is not None and found.unit is not None)
+
+
+def alias_arn(key: Key, alias: str) -> str:
+    """The ARN of an alias (`alias/…`) that stands beside `key`."""
+    return f"arn:{key.partition}:kms:{key.region}:{key.account}:{alias}"
