@@ -1,4 +1,4 @@
-"""Services in front of KMS: S3, Secrets Manager, and the KMS calls that they make as their caller (SV-1, DS-1 to DS-12).
+"""Services in front of KMS: S3, Secrets Manager, and the KMS calls that they make for a caller (SV-1, DS-1 to DS-12).
 
 A call to such a service needs that service's own permission, and then whatever its KMS calls need: the same principal,
 through the service (`via`), with the service's encryption context. Bucket and secret policies count for the service's

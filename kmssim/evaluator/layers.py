@@ -198,7 +198,7 @@ def judge_identity(asked: Asked) -> LayerTrace:
 
 
 def _judge_with_resource_policy(asked: Asked, resource_policy: Policy) -> LayerTrace:
-    """A bucket's or secret's own policy beside the caller's: either side suffices in one account, across accounts both."""
+    """A bucket's or secret's own policy beside the caller's: either suffices in one account, across accounts both."""
     own = _judge(asked, Layer.IDENTITY, asked.caller.policies, ("DA-36",))
     theirs = _judge(asked, Layer.IDENTITY, [resource_policy], ("DS-80",))
     verdicts = {own.verdict, theirs.verdict}

@@ -129,7 +129,7 @@ _AGREEING = frozenset({KeyKind.KEY_AGREEMENT})
 _ASYMMETRIC = frozenset(KeyKind) - _SYMMETRIC - _HMAC
 
 
-def _use(
+def _use(  # noqa: PLR0913 - a row has that many columns
     rule: str,
     name: str,
     kinds: frozenset[KeyKind],
@@ -163,7 +163,7 @@ def _use(
     )
 
 
-def _on_key(
+def _on_key(  # noqa: PLR0913 - a row has that many columns
     rule: str,
     name: str,
     errors: str,
