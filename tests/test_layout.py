@@ -1,0 +1,245 @@
+"""The order of the modules and the walls between the rooms, kept by reading the source.
+
+Whoever adds a module puts it into ORDER where it belongs: after everything it imports, before what imports it.
+A package's own name stands after the modules that its `__init__` may re-export.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ORDER = (
+    "kmssim",  # the version; what else it offers it fetches when asked
+    "kmssim.errors",
+    # the pure room: documents and the world they speak of
+    "kmssim.evaluator.patterns",
+    "kmssim.evaluator.questions",
+    "kmssim.evaluator.conditions",
+    "kmssim.evaluator.principals",
+    "kmssim.evaluator.policy",
+    "kmssim.evaluator.request",
+    "kmssim.evaluator.world",
+    "kmssim.evaluator.decision",
+    # from a call to the requests that it needs
+    "kmssim.evaluator.operations_table",
+    "kmssim.evaluator.operations",
+    "kmssim.evaluator.caller",
+    "kmssim.evaluator.keys",
+    "kmssim.evaluator.permissions",
+    "kmssim.evaluator.context",
+    "kmssim.evaluator.context_kms",
+    "kmssim.evaluator.forward",
+    # from a request to the decision
+    "kmssim.evaluator.match",
+    "kmssim.evaluator.trust",
+    "kmssim.evaluator.grants",
+    "kmssim.evaluator.layers",
+    "kmssim.evaluator.facts",
+    "kmssim.evaluator.combine",
+    # what the call ends with
+    "kmssim.evaluator.authorized",
+    "kmssim.evaluator.states",
+    "kmssim.evaluator.outcome_admin",
+    "kmssim.evaluator.outcome",
+    "kmssim.evaluator.messages",
+    "kmssim.evaluator.pdp",
+    "kmssim.evaluator",
+    # the edges: the rule book, the other decision authority, the scenario file
+    "kmssim.rules.markdown",
+    "kmssim.rules.parse",
+    "kmssim.rules",
+    "kmssim.rules.__main__",
+    "kmssim.strict_json",
+    "kmssim.authority",
+    "kmssim.scenario",
+    # the room that moto lives in: first nothing leaves the machine, then the gate
+    "kmssim.sandbox.environment",
+    "kmssim.sandbox.seams",
+    "kmssim.sandbox.sockets",
+    "kmssim.sandbox.credentials",
+    "kmssim.sandbox.transport",
+    "kmssim.sandbox.isolation",
+    "kmssim.sandbox.identity",
+    "kmssim.sandbox.seed",
+    "kmssim.sandbox.read",
+    "kmssim.sandbox.complete",
+    "kmssim.sandbox.services",
+    "kmssim.sandbox.gate",
+    "kmssim.sandbox.sandbox",
+    "kmssim.sandbox.observed",
+    "kmssim.sandbox.bench",
+    "kmssim.sandbox.server",
+    "kmssim.sandbox",
+    # what is made of decisions
+    "kmssim.wording",
+    "kmssim.because",
+    "kmssim.explain",
+    "kmssim.compare",
+    "kmssim.labs",
+    "kmssim.render",
+    "kmssim.tables",
+    "kmssim.progress",
+    "kmssim.pytest_plugin",
+    "kmssim.cli",
+)
+
+AWS_MOCK = {"moto", "boto3", "botocore", "s3transfer"}
+IMPURE = {"io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "subprocess", "tempfile", "time"}
+IMPURE_CALLS = {"open", "print", "input", "now", "utcnow", "today"}
+EMPTY_NAMES = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
+LONGEST = 400
+LONGEST_MEDIAN_IN_EVALUATOR = 250
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+SOURCES = {name_of(path): path for path in sorted((ROOT / "kmssim").rglob("*.py"))}
+EVALUATOR = [name for name in SOURCES if name.startswith("kmssim.evaluator")]
+
+each_module = pytest.mark.parametrize("module", SOURCES)
+each_evaluator_module = pytest.mark.parametrize("module", EVALUATOR)
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """Every module that is imported anywhere in `module`, inside functions and `if TYPE_CHECKING` too."""
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} line {node.lineno}: write the whole name in place of a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in SOURCES else node.module
+
+
+def roots_of(module: str) -> set[str]:
+    return {name.partition(".")[0] for name in imports_of(module)}
+
+
+def test_the_order_names_no_module_twice():
+    assert len(set(ORDER)) == len(ORDER)
+
+
+@each_module
+def test_a_module_has_its_place_in_the_order(module):
+    assert module in ORDER, f"put {module} into ORDER in tests/test_layout.py"
+
+
+@each_module
+def test_a_module_imports_only_what_stands_before_it(module):
+    before = ORDER[: ORDER.index(module)] if module in ORDER else ORDER
+    later = {name for name in imports_of(module) if name.partition(".")[0] == "kmssim" and name not in before}
+    assert not later, f"{module} imports {sorted(later)}, which does not stand before it in ORDER"
+
+
+@each_evaluator_module
+def test_the_evaluator_imports_the_standard_library_and_itself(module):
+    ours = {name for name in imports_of(module) if name.partition(".")[0] == "kmssim"}
+    assert roots_of(module) <= sys.stdlib_module_names | {"kmssim"}
+    assert all(name == "kmssim.errors" or name.startswith("kmssim.evaluator") for name in ours), sorted(ours)
+
+
+@each_evaluator_module
+def test_the_evaluator_reads_no_clock_no_file_and_no_environment(module):
+    calls = [node.func for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
+    called = {call.id if isinstance(call, ast.Name) else getattr(call, "attr", "") for call in calls}
+    assert not roots_of(module) & IMPURE
+    assert not called & IMPURE_CALLS
+
+
+@each_module
+def test_only_the_sandbox_imports_moto_and_boto3(module):
+    assert module.startswith("kmssim.sandbox") or not roots_of(module) & AWS_MOCK
+
+
+@each_module
+def test_only_the_scenario_file_is_read_with_pydantic(module):
+    assert module.startswith("kmssim.scenario") or not roots_of(module) & {"pydantic", "pydantic_core"}
+
+
+@each_module
+def test_a_module_is_named_after_what_it_does(module):
+    assert not set(module.split(".")[-1].strip("_").split("_")) & EMPTY_NAMES
+
+
+def lines_of(module: str) -> int:
+    return len(SOURCES[module].read_text(encoding="utf-8").splitlines())
+
+
+@each_module
+def test_a_module_is_short(module):
+    assert lines_of(module) <= LONGEST
+
+
+def test_the_median_module_of_the_evaluator_is_read_in_one_sitting():
+    sizes = [lines_of(name) for name in EVALUATOR if SOURCES[name].name != "__init__.py"]
+    assert statistics.median(sizes) <= LONGEST_MEDIAN_IN_EVALUATOR
+
+
+def loaded_by(code: str, tmp_path: Path) -> set[str]:
+    """The third-party packages that a fresh Python has loaded after `code`."""
+    script = f"import sys\n{code}\nprint('loaded', *{{name.partition('.')[0] for name in sys.modules}})"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.rpartition("loaded ")[2].split()) - sys.stdlib_module_names
+
+
+RUN_CLI = """
+import contextlib, io, runpy
+sys.argv = ["kmssim", *{arguments}]
+with contextlib.redirect_stdout(io.StringIO()) as said:
+    try:
+        runpy.run_module("kmssim.cli", run_name="__main__")
+    except SystemExit as end:
+        assert end.code in (0, None), end.code
+assert "Usage:" in said.getvalue(), "no help was printed"
+"""
+
+
+def test_the_evaluator_loads_nothing_but_the_standard_library(tmp_path):
+    at_start = loaded_by("", tmp_path)  # what this environment's own site hooks bring along
+    assert loaded_by("import kmssim.evaluator.pdp", tmp_path) - at_start == {"kmssim"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["decide", "--help"]], ids=" ".join)
+def test_help_loads_no_runtime(arguments, tmp_path):
+    loaded = loaded_by(RUN_CLI.format(arguments=arguments), tmp_path)
+    assert "kmssim" in loaded
+    assert not loaded & (AWS_MOCK | {"pydantic"})
+
+
+# Written in two parts each, so that this file does not hold what it forbids.
+FORBIDDEN = ("../" + "shared", "/" + "work/", "pypi" + ".org", "python" + "hosted")
+NOT_OURS = {".git", ".venv", ".oldest", "build", "dist", "htmlcov", "__pycache__"}
+
+
+def files_of_the_checkout() -> Iterator[Path]:
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in NOT_OURS and not name.endswith(("_cache", ".egg-info"))]
+        yield from (Path(folder, name) for name in names if name != ".coverage")
+
+
+def test_no_file_refers_to_anything_outside_the_checkout():
+    texts = {path: path.read_text(encoding="utf-8", errors="ignore") for path in files_of_the_checkout()}
+    assert Path(__file__).resolve() in texts
+    found = [f"{path.relative_to(ROOT)}: {word}" for path, text in texts.items() for word in FORBIDDEN if word in text]
+    assert not found
