@@ -1,0 +1,43 @@
+"""The world as the runtime holds it, by boto3 reads: the other way round of `kmssim.sandbox.seed`.
+
+Decisions of the sandbox are taken over what is read here, never over what was declared. Names for people and JSON paths
+follow the scenario file, so that an explanation of a read world points where its author would look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kmssim.evaluator.world import Account, World
+from kmssim.sandbox.memory import Clients, Memory
+from kmssim.sandbox.read_identities import read_identities
+from kmssim.sandbox.read_keys import read_keys
+from kmssim.sandbox.read_organization import read_organization
+from kmssim.sandbox.read_resources import read_buckets, read_secrets
+
+
+def read_world(clients: Clients, memory: Memory, *, accounts: Sequence[str], regions: Sequence[str]) -> World:
+    """Read `accounts` in `regions`; the first Region is the world's own.
+
+    Raises:
+        SetupError: a policy in the runtime is none that AWS would have taken; the message says where it is attached.
+
+    """
+    home = regions[0]
+    organization, members = read_organization(clients, memory, accounts, home)
+    found: dict[str, Account] = {}
+    for account in accounts:
+        identities = read_identities(account, clients("iam", account, home), memory)
+        found[account] = Account(
+            id=account,
+            unit=members[account].unit,
+            scps=members[account].scps,
+            rcps=members[account].rcps,
+            users=identities.users,
+            groups=identities.groups,
+            roles=identities.roles,
+            keys=read_keys(account, clients, memory, regions),
+            buckets=read_buckets(account, clients("s3", account, home)),
+            secrets=read_secrets(account, clients, memory, regions),
+        )
+    return World(found, home, organization, dict(memory.vpc_endpoints))

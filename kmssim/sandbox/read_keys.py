@@ -1,0 +1,95 @@
+"""KMS keys of one account with their aliases, tags and grants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kmssim.evaluator.policy import PolicyKind
+from kmssim.evaluator.request import parse_arn
+from kmssim.evaluator.world import Constraints, Grant, Key
+from kmssim.sandbox.memory import Clients, GrantNote, KeyNote, Memory
+from kmssim.sandbox.read_policy import read_policy
+from kmssim.sandbox.repairs import keys_as_aws_has_them
+
+_RESERVED = "alias/aws/"
+
+
+def read_keys(account: str, clients: Clients, memory: Memory, regions: Sequence[str]) -> tuple[Key, ...]:
+    """Every key of the account: those that were declared in their order, then the others as moto lists them."""
+    with keys_as_aws_has_them():
+        found = [key for region in regions for key in _keys_of_region(clients("kms", account, region), memory)]
+    order = {arn: place for place, arn in enumerate(memory.keys)}
+    return tuple(sorted(found, key=lambda key: order.get(key.arn, len(order))))
+
+
+def _keys_of_region(kms: Any, memory: Memory) -> Iterator[Key]:  # noqa: ANN401 (a boto3 client)
+    aliases: dict[str, list[str]] = {}
+    for alias in _all(kms, "list_aliases", "Aliases"):
+        aliases.setdefault(alias["TargetKeyId"], []).append(alias["AliasName"])
+    for listed in _all(kms, "list_keys", "Keys"):
+        yield _read_key(kms, listed["KeyArn"], tuple(aliases.get(listed["KeyId"], ())), memory)
+
+
+def _read_key(kms: Any, arn: str, aliases: tuple[str, ...], memory: Memory) -> Key:  # noqa: ANN401 (a boto3 client)
+    note = memory.keys.get(arn, KeyNote())
+    about = kms.describe_key(KeyId=arn)["KeyMetadata"]
+    label = note.label or about["KeyId"]
+    text = kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
+    source = f"accounts.{about['AWSAccountId']}.keys.{label}.policy"
+    parsed = parse_arn(arn)
+    return Key(
+        id=about["KeyId"],
+        region=parsed.region if parsed else "",
+        account=about["AWSAccountId"],
+        policy=read_policy(text, PolicyKind.KEY_POLICY, source, arn),
+        partition=parsed.partition if parsed else "",
+        spec=note.spec or about["KeySpec"],
+        usage=about.get("KeyUsage", "ENCRYPT_DECRYPT"),  # moto keeps no default
+        origin=about["Origin"],
+        manager="AWS" if note.aws_managed or any(name.startswith(_RESERVED) for name in aliases) else "CUSTOMER",
+        state=note.state or about["KeyState"],
+        multi_region=_multi_region(about, note),
+        ram_policy=note.ram_policy,
+        aliases=aliases,
+        tags={tag["TagKey"]: tag["TagValue"] for tag in _all(kms, "list_resource_tags", "Tags", KeyId=arn)},
+        grants=tuple(
+            _read_grant(grant, about["AWSAccountId"], memory.grants.get(grant["GrantId"]))
+            for grant in _all(kms, "list_grants", "Grants", KeyId=arn)
+        ),
+        label=label,
+    )
+
+
+def _multi_region(about: Mapping[str, Any], note: KeyNote) -> str | None:
+    """Who is primary is read from its ARN: moto turns the type of a primary to REPLICA once it has one."""
+    if not about.get("MultiRegion"):
+        return None
+    primary = about["MultiRegionConfiguration"]["PrimaryKey"]["Arn"]
+    return "REPLICA" if note.replica or primary != about["Arn"] else "PRIMARY"
+
+
+def _read_grant(listed: Mapping[str, Any], account: str, note: GrantNote | None) -> Grant:
+    """A grant that nobody noted was issued by the key's own account, under moto's id."""
+    constraints = listed.get("Constraints", {})
+    return Grant(
+        id=note.id if note else listed["GrantId"],
+        name=listed.get("Name"),
+        operations=tuple(listed["Operations"]),
+        issuing_account=note.issuing_account if note else account,
+        grantee=listed.get("GranteePrincipal"),
+        grantee_service=note.grantee_service if note else None,
+        retiring=listed.get("RetiringPrincipal"),
+        retiring_service=note.retiring_service if note else None,
+        constraints=Constraints(
+            constraints.get("EncryptionContextEquals"),
+            constraints.get("EncryptionContextSubset"),
+            constraints.get("SourceArn"),
+        ),
+        pending=note.pending if note else False,
+    )
+
+
+def _all(kms: Any, operation: str, member: str, **arguments: str) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 (a boto3 client)
+    for page in kms.get_paginator(operation).paginate(**arguments):
+        yield from page[member]

@@ -1,0 +1,46 @@
+"""What botocore knows about the services that can be gated: protocol, and names and shapes of the operations."""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from botocore.loaders import create_loader
+from botocore.model import ServiceModel
+
+from kmssim.errors import SetupError
+
+
+class Protocol(Enum):
+    """How a service's requests and errors travel; the values are those of botocore's models."""
+
+    JSON = "json"
+    QUERY = "query"
+    EC2 = "ec2"
+    REST = "rest-xml"
+
+
+@cache
+def service_model(service: str) -> Any:  # noqa: ANN401 (botocore's ServiceModel)
+    """The service's model. Raises SetupError when botocore has none of that name."""
+    loader = create_loader()
+    if service not in loader.list_available_services("service-2"):
+        raise SetupError(f"botocore knows no service `{service}`")
+    return ServiceModel(loader.load_service_model(service, "service-2"), service)
+
+
+@cache
+def protocol_of(service: str) -> Protocol:
+    """The service's protocol. Raises SetupError when the gate cannot speak it."""
+    name = service_model(service).metadata["protocol"]
+    try:
+        return Protocol(name)
+    except ValueError:
+        raise SetupError(f"`{service}` speaks {name}, which the gate does not; it cannot be gated") from None
+
+
+@cache
+def operations_of(service: str) -> frozenset[str]:
+    """The names of the service's operations."""
+    return frozenset(service_model(service).operation_names)

@@ -1,0 +1,220 @@
+"""STS: who may become whom, and what a session carries that moto forgets.
+
+Each operation is checked before moto runs it. What passes returns a function that turns moto's answer into AWS's, and
+remembers the new credentials: moto answers constant ones for federated and plain sessions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from kmssim.errors import PolicyError
+from kmssim.evaluator.policy import Policy, PolicyKind, parse_policy
+from kmssim.evaluator.request import Arn, Principal, PrincipalKind, Session, parse_arn, parse_principal
+from kmssim.sandbox.answers import Answer, Refusal
+from kmssim.sandbox.identity import Identities, Identity, invent_credentials
+from kmssim.sandbox.reader import Reader
+from kmssim.sandbox.stored_identities import find_managed_policy, find_role_arn, user_id_of
+from kmssim.sandbox.wire import WireCall
+from kmssim.sandbox.xml_answers import read_element, with_elements
+
+Finish = Callable[[Answer], Answer]
+
+UNSIGNED_OPERATIONS = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
+"""STS takes these without credentials."""
+
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_FEDERATED_NAME = re.compile(r"[\w+=,.@-]{2,32}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call of STS, and what is needed to judge it."""
+
+    wire: WireCall
+    caller: Identity
+    identities: Identities
+    reader: Reader
+
+    def text(self, name: str) -> str:
+        """A parameter, "" when it was not sent."""
+        value = self.wire.parameters.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def records(self, name: str) -> list[Mapping[str, object]]:
+        """A parameter that is a list of structures."""
+        value = self.wire.parameters.get(name)
+        return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+class _RefusedError(Exception):
+    """Ends the reading of a call; never leaves this module."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(code, message, status)
+
+
+def begin_session(asked: Asked) -> Refusal | Finish | None:
+    """Check a call of STS. None: nothing to check and nothing to learn."""
+    begin = _BEGIN.get(asked.wire.operation)
+    try:
+        return begin(asked) if begin else None
+    except _RefusedError as refused:
+        return refused.refusal
+
+
+def refuse_unsigned(operation: str) -> Refusal:
+    """Sessions from identity providers: no provider is trusted here, so nobody's token is good."""
+    return Refusal("AccessDenied", f"Not authorized to perform sts:{operation}", 403)
+
+
+def _identify(asked: Asked) -> Finish:
+    caller = asked.caller.principal
+    shown = {"Arn": caller.arn, "Account": caller.account, "UserId": user_id_of(caller, asked.reader)}
+    return lambda answer: with_elements(answer, shown)
+
+
+def _assume_role(asked: Asked) -> Finish:
+    role, name = _role(asked), asked.text("RoleSessionName")
+    _check_name("roleSessionName", name, _SESSION_NAME)
+    tags, transitive = _tags(asked)
+    session = Session(
+        policies=_policies(asked, role.account),
+        tags=tags,
+        mfa=bool(asked.text("SerialNumber") and asked.text("TokenCode")),
+        source_identity=asked.caller.principal.session.source_identity or asked.text("SourceIdentity") or None,
+    )
+    shown = role._replace(service="sts", resource=f"assumed-role/{role.resource.rpartition('/')[2]}/{name}")
+    principal = _principal(shown, session)
+
+    def finish(answer: Answer) -> Answer:
+        identity = Identity(principal, read_element(answer.body, "SessionToken"), transitive=transitive)
+        asked.identities.register(read_element(answer.body, "AccessKeyId"), identity)
+        return answer
+
+    return finish
+
+
+def _role(asked: Asked) -> Arn:
+    text = asked.text("RoleArn")
+    arn = parse_arn(text)
+    if arn is None or arn.service != "iam" or not arn.account or not arn.resource.startswith("role/"):
+        raise _RefusedError("ValidationError", f"{text} is invalid")
+    if find_role_arn(arn.account, arn.resource.rpartition("/")[2], asked.reader) != text:
+        caller = asked.caller.principal.arn
+        message = f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {text}"
+        raise _RefusedError("AccessDenied", message, 403)
+    return arn
+
+
+def _get_federation_token(asked: Asked) -> Finish:
+    caller, name = _long_term(asked), asked.text("Name")
+    _check_name("name", name, _FEDERATED_NAME)
+    tags, _ = _tags(asked)
+    session = Session(policies=_policies(asked, caller.account), tags=tags, federated_by=caller.arn)
+    partition = caller.arn.split(":")[1]
+    shown = Arn(partition, "sts", "", caller.account, f"federated-user/{name}")
+    return _with_new_credentials(asked, _principal(shown, session))
+
+
+def _get_session_token(asked: Asked) -> Finish:
+    caller = _long_term(asked)
+    given = [bool(asked.text(name)) for name in ("SerialNumber", "TokenCode")]
+    if any(given) and not all(given):
+        message = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
+        raise _RefusedError("AccessDenied", message, 403)
+    return _with_new_credentials(asked, replace(caller, session=Session(mfa=all(given))))
+
+
+def _with_new_credentials(asked: Asked, principal: Principal) -> Finish:
+    def finish(answer: Answer) -> Answer:
+        made = invent_credentials(temporary=True)
+        asked.identities.register(made.access_key, Identity(principal, made.token))
+        shown = {"AccessKeyId": made.access_key, "SecretAccessKey": made.secret, "SessionToken": made.token or ""}
+        return with_elements(answer, shown)
+
+    return finish
+
+
+def _long_term(asked: Asked) -> Principal:
+    """The caller, who must be a user or root user with long-term credentials."""
+    principal = asked.caller.principal
+    if asked.caller.token is not None or principal.kind not in {PrincipalKind.USER, PrincipalKind.ROOT}:
+        raise _RefusedError("AccessDenied", f"Cannot call {asked.wire.operation} with session credentials", 403)
+    return principal
+
+
+def _check_name(member: str, name: str, pattern: re.Pattern[str]) -> None:
+    if not pattern.fullmatch(name):
+        raise _RefusedError(
+            "ValidationError",
+            f"1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: "
+            f"Member must satisfy regular expression pattern: {pattern.pattern}",
+        )
+
+
+def _principal(arn: Arn, session: Session) -> Principal:
+    principal = parse_principal(str(arn), session)
+    if principal is None:
+        raise _RefusedError("ValidationError", f"{arn} is invalid")
+    return principal
+
+
+def _policies(asked: Asked, account: str) -> tuple[Policy, ...]:
+    """The session policies: the one in the call, and the managed policies of `account` that it names."""
+    text = asked.text("Policy")
+    arns = [str(record.get("arn", "")) for record in asked.records("PolicyArns")]
+    managed = tuple(_managed_policy(arn, account, asked.reader) for arn in arns)
+    if not text:
+        return managed
+    try:
+        return (parse_policy(text, PolicyKind.SESSION, "Policy"), *managed)
+    except PolicyError as error:
+        raise _RefusedError("MalformedPolicyDocument", str(error)) from error
+
+
+def _managed_policy(arn: str, account: str, reader: Reader) -> Policy:
+    parts = parse_arn(arn)
+    known = parts is not None and parts.service == "iam" and parts.account in {account, "aws"}
+    document = find_managed_policy(account, arn, reader) if known else None
+    if document is None:
+        raise _RefusedError("ValidationError", f"Policy {arn} does not exist or is not attachable.")
+    try:
+        # Managed policies may be longer than a session policy in the call; what they do is the same.
+        return replace(parse_policy(document, PolicyKind.IDENTITY, arn), kind=PolicyKind.SESSION)
+    except PolicyError as error:
+        raise _RefusedError("MalformedPolicyDocument", str(error)) from error
+
+
+def _tags(asked: Asked) -> tuple[dict[str, str], frozenset[str]]:
+    """The session's tags and which of them are transitive: those passed, and the caller's transitive ones (DA-32)."""
+    passed = {str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in asked.records("Tags")}
+    inherited = {
+        key: value for key, value in asked.caller.principal.session.tags.items() if key in asked.caller.transitive
+    }
+    again = _folded(passed) & _folded(inherited)
+    if again:
+        message = f"One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session: {', '.join(sorted(again))}"  # noqa: E501 (one sentence)
+        raise _RefusedError("InvalidParameterValue", message)
+    named = asked.wire.parameters.get("TransitiveTagKeys")
+    transitive = frozenset(str(key) for key in named) if isinstance(named, list) else frozenset()
+    if not transitive <= passed.keys():
+        raise _RefusedError(
+            "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags."
+        )
+    return {**inherited, **passed}, transitive | inherited.keys()
+
+
+def _folded(keys: Iterable[str]) -> set[str]:
+    return {key.lower() for key in keys}
+
+
+_BEGIN: Mapping[str, Callable[[Asked], Finish]] = {
+    "AssumeRole": _assume_role,
+    "GetCallerIdentity": _identify,
+    "GetFederationToken": _get_federation_token,
+    "GetSessionToken": _get_session_token,
+}

@@ -1,0 +1,106 @@
+"""A principal's own credentials, got as a person would get them: an access key, AssumeRole, GetFederationToken.
+
+Only a service that calls for itself has no such way; its credentials are minted. Every call here is a real boto3 call
+through the gate, which learns from it whom the credentials stand for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from kmssim.errors import InputError
+from kmssim.evaluator.request import Principal, PrincipalKind, parse_arn
+from kmssim.evaluator.world import World
+from kmssim.sandbox.identity import Credentials, Identities, root_access_key
+
+ClientFor = Callable[[str, Credentials], Any]
+"""`(service, credentials)` → a boto3 client that holds them."""
+
+_MFA = {"SerialNumber": "arn:aws:iam::{account}:mfa/{name}", "TokenCode": "123456"}
+
+
+def root_credentials(account: str) -> Credentials:
+    """The access key of an account's root user."""
+    return Credentials(root_access_key(account), "kmssim", None)
+
+
+class SignIn:
+    """Gets credentials for principals of one seeded world."""
+
+    def __init__(
+        self, world: World, user_keys: dict[tuple[str, str], tuple[str, str]], identities: Identities, client: ClientFor
+    ) -> None:
+        """`user_keys` are the access keys that seeding made, by account and user name."""
+        self._world = world
+        self._user_keys = user_keys
+        self._identities = identities
+        self._client = client
+
+    def as_principal(self, principal: Principal) -> Credentials:
+        """Credentials of a principal with its session. Raises InputError when the world has no such principal."""
+        if principal.kind is PrincipalKind.ROOT:
+            return root_credentials(principal.account)
+        if principal.kind is PrincipalKind.SERVICE:
+            return self._identities.mint(principal)
+        if principal.kind is PrincipalKind.USER:
+            return self._as_user(principal)
+        if principal.kind is PrincipalKind.ROLE_SESSION:
+            return self._as_role(principal)
+        return self._as_federated_user(principal)
+
+    def _user_key(self, account: str, name: str) -> Credentials:
+        key = self._user_keys.get((account, name))
+        if key is None:
+            raise InputError(f"there is no user `{name}` in account {account}", hint="declare it in the scenario")
+        return Credentials(*key, None)
+
+    def _as_user(self, principal: Principal) -> Credentials:
+        key = self._user_key(principal.account, principal.name)
+        if not principal.session.mfa:
+            return key
+        return _credentials(self._client("sts", key).get_session_token(**_mfa(principal)))
+
+    def _as_role(self, principal: Principal) -> Credentials:
+        """AssumeRole by the root user of the role's account: who may assume it is another question."""
+        account = self._world.accounts.get(principal.account)
+        role = account.roles.get(principal.name) if account else None
+        if role is None:
+            message = f"there is no role `{principal.name}` in account {principal.account}"
+            raise InputError(message, hint="declare it in the scenario")
+        session = principal.session
+        passed: dict[str, Any] = {"RoleArn": role.arn, "RoleSessionName": principal.session_name, **_scope(principal)}
+        if session.source_identity:
+            passed["SourceIdentity"] = session.source_identity
+        if session.mfa:
+            passed.update(_mfa(principal))
+        sts = self._client("sts", root_credentials(principal.account))
+        return _credentials(sts.assume_role(**passed))
+
+    def _as_federated_user(self, principal: Principal) -> Credentials:
+        asker = parse_arn(principal.session.federated_by or "")
+        if asker is None or asker.resource == "root":
+            key = root_credentials(principal.account)
+        else:
+            key = self._user_key(asker.account, asker.resource.rpartition("/")[2])
+        return _credentials(self._client("sts", key).get_federation_token(Name=principal.name, **_scope(principal)))
+
+
+def _mfa(principal: Principal) -> dict[str, str]:
+    return {name: text.format(account=principal.account, name=principal.name) for name, text in _MFA.items()}
+
+
+def _scope(principal: Principal) -> dict[str, Any]:
+    """The session policy and the session tags."""
+    session, scope = principal.session, dict[str, Any]()
+    if session.policies:
+        scope["Policy"] = json.dumps(session.policies[0].document)
+    if session.tags:
+        scope["Tags"] = [{"Key": name, "Value": value} for name, value in session.tags.items()]
+    return scope
+
+
+def _credentials(answer: dict[str, Any]) -> Credentials:
+    made = answer["Credentials"]
+    return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])

@@ -1,0 +1,235 @@
+"""The sandbox as test authors use it: real boto3 clients, each with its principal's own credentials."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from kmssim.errors import InputError, SetupError
+from kmssim.evaluator.policy import PolicyKind, default_key_policy, parse_policy
+from kmssim.evaluator.request import Session, parse_principal, service_principal
+from kmssim.evaluator.world import Account, Constraints, Grant, Key, Role, User, World
+from kmssim.sandbox.sandbox import Sandbox
+
+HERE, THERE = "111122223333", "444455556666"
+KEY_ID, CLOSED_ID = "1234abcd-12ab-34cd-56ef-1234567890ab", "1234abcd-12ab-34cd-56ef-1234567890cd"
+KEY_ARN = f"arn:aws:kms:us-east-1:{HERE}:key/{KEY_ID}"
+CLOSED_ARN = f"arn:aws:kms:us-east-1:{HERE}:key/{CLOSED_ID}"
+APP = f"arn:aws:sts::{HERE}:assumed-role/app/job"
+ADMIN = f"arn:aws:sts::{HERE}:assumed-role/admin/job"
+
+
+def allow(*actions: str, kind: PolicyKind = PolicyKind.IDENTITY, resource: str = "*"):
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    return parse_policy({"Version": "2012-10-17", "Statement": [statement]}, kind)
+
+
+def key_policy(principal: str, *actions: str):
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": list(actions), "Resource": "*"}
+    return parse_policy({"Version": "2012-10-17", "Statement": [statement]}, PolicyKind.KEY_POLICY)
+
+
+def role(name: str, *actions: str, account: str = HERE) -> Role:
+    return Role(f"arn:aws:iam::{account}:role/{name}", name, policies=(allow(*actions),) if actions else ())
+
+
+def world() -> World:
+    grant = Grant(
+        "g" * 64,
+        "reader",
+        ("Decrypt",),
+        HERE,
+        grantee=f"arn:aws:iam::{HERE}:role/reader",
+        constraints=Constraints(encryption_context_subset={"tenant": "a"}),
+    )
+    keys = (
+        Key(KEY_ID, "us-east-1", HERE, default_key_policy(HERE), aliases=("alias/app",), grants=(grant,)),
+        Key(CLOSED_ID, "us-east-1", HERE, key_policy(f"arn:aws:iam::{HERE}:role/admin", "kms:*")),
+    )
+    roles = {
+        "app": role("app", "kms:Decrypt", "kms:Encrypt", "kms:DescribeKey"),
+        "admin": role("admin", "kms:*", "iam:*"),
+        "reader": role("reader"),
+    }
+    users = {"ana": User(f"arn:aws:iam::{HERE}:user/ana", "ana", policies=(allow("kms:*"),))}
+    far = Account(THERE, roles={"far": role("far", "kms:*", account=THERE)})
+    return World({HERE: Account(HERE, roles=roles, users=users, keys=keys), THERE: far})
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(world()) as opened:
+        yield opened
+
+
+def refused(call, **parameters) -> dict:
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    return caught.value.response
+
+
+def test_an_allowed_call_is_done_by_moto_under_the_declared_key_id(sandbox):
+    kms = sandbox.client("kms", as_=APP)
+    made = kms.encrypt(KeyId="alias/app", Plaintext=b"secret", EncryptionContext={"tenant": "a"})
+    assert made["KeyId"] == KEY_ARN
+    read = kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext={"tenant": "a"})
+    assert read["Plaintext"] == b"secret"
+
+
+def test_a_refused_call_ends_with_awss_error_and_sentence_and_http_400(sandbox):
+    response = refused(sandbox.client("kms", as_=APP).describe_key, KeyId=CLOSED_ARN)
+    assert response["Error"]["Code"] == "AccessDeniedException"
+    assert response["Error"]["Message"] == (
+        f"User: {APP} is not authorized to perform: kms:DescribeKey on resource: {CLOSED_ARN} "
+        "because no resource-based policy allows the kms:DescribeKey action"
+    )
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_a_refused_call_never_reaches_moto(sandbox):
+    kms = sandbox.client("kms", as_=APP)
+    refused(kms.schedule_key_deletion, KeyId=KEY_ID, PendingWindowInDays=7)
+    assert sandbox.reader("kms", HERE, "us-east-1").describe_key(KeyId=KEY_ID)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def test_dry_run_answers_and_does_nothing(sandbox):
+    kms = sandbox.client("kms", as_=ADMIN)
+    grants = kms.list_grants(KeyId=KEY_ID)["Grants"]
+    response = refused(kms.revoke_grant, KeyId=KEY_ID, GrantId=grants[0]["GrantId"], DryRun=True)
+    assert response["Error"]["Code"] == "DryRunOperationException"
+    assert len(kms.list_grants(KeyId=KEY_ID)["Grants"]) == len(grants)
+
+
+def test_a_disabled_key_does_not_encrypt_though_moto_alone_would(sandbox):
+    admin = sandbox.client("kms", as_=ADMIN)
+    admin.disable_key(KeyId=KEY_ARN)
+    response = refused(admin.encrypt, KeyId=KEY_ARN, Plaintext=b"x")
+    assert response["Error"] == {"Code": "DisabledException", "Message": f"{KEY_ARN} is disabled."}
+    with sandbox.moto_alone():
+        sandbox.client("kms", as_=ADMIN).encrypt(KeyId=KEY_ARN, Plaintext=b"x")
+
+
+def test_a_grant_helps_within_its_constraint_only(sandbox):
+    plain = sandbox.client("kms", as_=APP)
+    blob = plain.encrypt(KeyId=KEY_ID, Plaintext=b"x", EncryptionContext={"tenant": "a"})["CiphertextBlob"]
+    other = plain.encrypt(KeyId=KEY_ID, Plaintext=b"x", EncryptionContext={"tenant": "b"})["CiphertextBlob"]
+    reader = sandbox.client("kms", as_=f"arn:aws:iam::{HERE}:role/reader")
+    assert reader.decrypt(CiphertextBlob=blob, EncryptionContext={"tenant": "a"})["Plaintext"] == b"x"
+    response = refused(reader.decrypt, CiphertextBlob=other, EncryptionContext={"tenant": "b"})
+    assert response["Error"]["Code"] == "AccessDeniedException"
+
+
+def test_a_policy_change_through_boto3_counts_at_the_next_call(sandbox):
+    kms = sandbox.client("kms", as_=APP)
+    kms.encrypt(KeyId=KEY_ID, Plaintext=b"x")
+    sandbox.client("iam", as_=ADMIN).delete_role_policy(
+        RoleName="app",
+        PolicyName=sandbox.client("iam", as_=ADMIN).list_role_policies(RoleName="app")["PolicyNames"][0],
+    )
+    assert refused(kms.encrypt, KeyId=KEY_ID, Plaintext=b"x")["Error"]["Code"] == "AccessDeniedException"
+
+
+def test_a_foreign_key_is_found_and_used_once_both_sides_allow(sandbox):
+    far = sandbox.client("kms", as_=f"arn:aws:sts::{THERE}:assumed-role/far/job")
+    response = refused(far.encrypt, KeyId=KEY_ARN, Plaintext=b"x")
+    assert "on this resource because the resource does not exist in this Region" in response["Error"]["Message"]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": [HERE, THERE]},
+                "Action": "kms:*",
+                "Resource": "*",
+            }
+        ],
+    }
+    import json
+
+    sandbox.client("kms", as_=ADMIN).put_key_policy(KeyId=KEY_ID, Policy=json.dumps(policy))
+    blob = far.encrypt(KeyId=KEY_ARN, Plaintext=b"x")["CiphertextBlob"]
+    assert far.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_an_operation_that_moto_lacks_says_so_and_only_to_those_who_may(sandbox):
+    call = {"KeyId": KEY_ID, "KeyPairSpec": "RSA_2048"}
+    answer = refused(sandbox.client("kms", as_=ADMIN).generate_data_key_pair, **call)["Error"]
+    assert answer["Code"] == "UnsupportedOperationException"
+    assert "does not simulate GenerateDataKeyPair" in answer["Message"]
+    denied = refused(sandbox.client("kms", as_=APP).generate_data_key_pair, **call)["Error"]
+    assert denied["Code"] == "AccessDeniedException"
+
+
+def test_every_decision_is_logged_with_its_call(sandbox):
+    kms = sandbox.client("kms", as_=APP)
+    kms.encrypt(KeyId="alias/app", Plaintext=b"x")
+    refused(kms.list_keys)
+    assert [(d.call.operation, d.word) for d in sandbox.decisions] == [("kms:Encrypt", "ALLOW"), ("kms:ListKeys", "DENY")]
+    assert sandbox.decisions[0].call.principal.arn == APP
+
+
+@pytest.mark.parametrize(
+    ("principal", "arn"),
+    [
+        (f"arn:aws:iam::{HERE}:user/ana", f"arn:aws:iam::{HERE}:user/ana"),
+        (f"arn:aws:iam::{HERE}:role/app", f"arn:aws:sts::{HERE}:assumed-role/app/session"),
+        (f"arn:aws:iam::{HERE}:root", f"arn:aws:iam::{HERE}:root"),
+        (f"arn:aws:sts::{THERE}:assumed-role/far/x1", f"arn:aws:sts::{THERE}:assumed-role/far/x1"),
+        (f"arn:aws:sts::{HERE}:federated-user/kiosk", f"arn:aws:sts::{HERE}:federated-user/kiosk"),
+    ],
+)
+def test_each_client_holds_its_own_principals_credentials(sandbox, principal, arn):
+    assert sandbox.client("sts", as_=principal).get_caller_identity()["Arn"] == arn
+
+
+def test_a_session_carries_its_policy_tags_and_source_identity(sandbox):
+    policy = allow("kms:DescribeKey", kind=PolicyKind.SESSION)
+    session = Session(policies=(policy,), tags={"team": "shop"}, source_identity="ana", mfa=True)
+    kms = sandbox.client("kms", as_=parse_principal(APP, session))
+    kms.describe_key(KeyId=KEY_ID)
+    assert "no session policy allows" in refused(kms.encrypt, KeyId=KEY_ID, Plaintext=b"x")["Error"]["Message"]
+    context = sandbox.decisions[-1].permissions[0].context
+    assert context["aws:principaltag/team"] == "shop"
+    assert context["aws:sourceidentity"] == "ana"
+    assert context["aws:multifactorauthpresent"] == "true"
+
+
+def test_a_service_calls_for_itself(sandbox):
+    service = service_principal("logs.us-east-1.amazonaws.com", f"arn:aws:logs:us-east-1:{HERE}:x", HERE)
+    response = refused(sandbox.client("kms", as_=service).describe_key, KeyId=KEY_ARN)
+    assert response["Error"]["Code"] == "AccessDeniedException"
+    assert sandbox.decisions[-1].permissions[0].context["aws:principalisawsservice"] == "true"
+
+
+@pytest.mark.parametrize("who", ["not an arn", f"arn:aws:iam::{HERE}:user/nobody", f"arn:aws:iam::{HERE}:role/nobody"])
+def test_an_unknown_principal_is_an_input_error(sandbox, who):
+    with pytest.raises(InputError):
+        sandbox.client("kms", as_=who)
+
+
+def test_unknown_access_keys_are_refused_as_kms_refuses_them(sandbox):
+    stranger = boto3.client("kms", "us-east-1", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
+    assert refused(stranger.list_keys)["Error"]["Code"] == "UnrecognizedClientException"
+
+
+def test_restore_brings_the_declared_world_back(sandbox):
+    declared = sandbox.world
+    sandbox.client("kms", as_=ADMIN).disable_key(KeyId=KEY_ID)
+    assert sandbox.world != declared
+    sandbox.restore()
+    assert sandbox.world == declared == world()
+
+
+def test_a_second_sandbox_in_one_process_is_refused_and_the_first_goes_on(sandbox):
+    with pytest.raises(SetupError, match="another gate is up"), Sandbox(world()):
+        pass
+    sandbox.client("kms", as_=APP).encrypt(KeyId=KEY_ID, Plaintext=b"x")
+
+
+def test_after_the_sandbox_nothing_of_it_is_left():
+    with Sandbox(world()) as first:
+        first.client("kms", as_=ADMIN).disable_key(KeyId=KEY_ID)
+    with Sandbox(world()) as second:
+        assert second.world == world()
+        assert second.decisions == []

@@ -1,0 +1,391 @@
+"""Requests as they travel → operations and parameters; KMS calls → what the evaluator takes."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+from botocore.config import Config
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from kmssim.evaluator.request import Ciphertext, Network, service_principal
+from kmssim.sandbox import moto_request
+from kmssim.sandbox.answers import Refusal
+from kmssim.sandbox.declared import Declared, read_declared, write_declared
+from kmssim.sandbox.gate import Gate
+from kmssim.sandbox.identity import root_access_key, root_user
+from kmssim.sandbox.kms_call import key_id_of, to_call
+from kmssim.sandbox.service_models import service_model
+from kmssim.sandbox.wire import read_wire
+from kmssim.sandbox.wire_query import nest
+
+ACCOUNT = "111122223333"
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+SCOPE = f"AWS4-HMAC-SHA256 Credential={root_access_key(ACCOUNT)}/20260101/eu-west-3/kms/aws4_request, SignedHeaders=host"
+URL = "https://kms.eu-west-3.amazonaws.com/"
+
+
+def werkzeug_request(body, headers, peer=None, url=URL):
+    environ = {"REMOTE_ADDR": peer} if peer else {}
+    builder = EnvironBuilder(method="POST", base_url=url, data=body, headers=headers, environ_overrides=environ)
+    return Request(builder.get_environ())
+
+
+def prepared_request(body, headers, url=URL):
+    return AWSPreparedRequest("POST", url, HeadersDict(headers), body, stream_output=False)
+
+
+def kms_wire(operation, parameters, headers=None, peer=None):
+    headers = {"Authorization": SCOPE, "X-Amz-Target": f"TrentService.{operation}", **(headers or {})}
+    return read_wire("kms", werkzeug_request(json.dumps(parameters).encode(), headers, peer), URL)
+
+
+# --- both kinds of request object
+
+
+@pytest.mark.parametrize("make", [werkzeug_request, prepared_request])
+def test_both_of_motos_request_objects_are_read_alike(make):
+    headers = {"Authorization": SCOPE, "X-Amz-Target": "TrentService.Decrypt", "X-Amz-Security-Token": "t"}
+    wire = read_wire("kms", make(b'{"KeyId": "a"}', headers), URL + "?x=1")
+    seen = (wire.operation, wire.region, wire.access_key, wire.token, wire.parameters, wire.query, wire.path, wire.host)
+    assert seen == (
+        "Decrypt",
+        "eu-west-3",
+        root_access_key(ACCOUNT),
+        "t",
+        {"KeyId": "a"},
+        {"x": "1"},
+        "/",
+        "kms.eu-west-3.amazonaws.com",
+    )
+
+
+@pytest.mark.parametrize("make", [werkzeug_request, prepared_request])
+def test_a_replaced_body_and_header_are_what_moto_reads(make):
+    request = make(b"Action=Old", {"Content-Type": "application/x-www-form-urlencoded", "x-moto-account-id": "1"})
+    assert moto_request.read_body(request) == b"Action=Old"
+    if hasattr(request, "form"):
+        assert dict(request.form) == {"Action": "Old"}
+    moto_request.set_body(request, b"Action=Newer")
+    moto_request.set_header(request, "x-moto-account-id", "2")
+    assert moto_request.read_body(request) == b"Action=Newer"
+    assert request.headers["X-Moto-Account-Id"] == "2"
+    assert request.headers["Content-Length"] == "12"
+    if hasattr(request, "form"):
+        assert (request.data, dict(request.form), request.content_length) == (b"Action=Newer", {"Action": "Newer"}, 12)
+
+
+def test_a_body_that_is_a_stream_can_be_read_again():
+    request = prepared_request(SimpleNamespace(read=lambda: b"text"), {})
+    assert moto_request.read_body(request) == b"text"
+    assert moto_request.read_body(request) == b"text"
+
+
+# --- the query protocol
+
+
+@pytest.mark.parametrize(
+    ("flat", "nested"),
+    [
+        ({}, {}),
+        ({"UserName": "ana"}, {"UserName": "ana"}),
+        ({"Tags.member.1.Key": "a", "Tags.member.1.Value": "b"}, {"Tags": [{"Key": "a", "Value": "b"}]}),
+        ({f"K.member.{n}": str(n) for n in (10, 9, 1)}, {"K": ["1", "9", "10"]}),
+        ({"Filter.1.Name": "n", "Filter.1.Value.1": "v"}, {"Filter": [{"Name": "n", "Value": ["v"]}]}),
+        ({"A.member": "text"}, {"A": {"member": "text"}}),
+        ({"A.²": "x"}, {"A": {"²": "x"}}),
+    ],
+)
+def test_flat_names_are_nested(flat, nested):
+    assert nest(flat) == nested
+
+
+@pytest.mark.parametrize("flat", [{"A": "1", "A.b": "2"}, {"A.b": "1", "A": "2"}])
+def test_a_name_that_is_value_and_parent_is_refused(flat):
+    with pytest.raises(ValueError, match="A"):
+        nest(flat)
+
+
+@given(st.dictionaries(st.text(alphabet="A.m1é", max_size=8), st.text(max_size=3), max_size=6))
+def test_no_flat_names_break_the_reader(flat):
+    try:
+        assert isinstance(nest(flat), dict)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017 (either outcome is right, and nothing else)
+
+
+# --- S3
+
+
+def example(shape, depth=0):
+    """The least that botocore takes for a shape."""
+    if shape.type_name == "structure":
+        return {name: example(shape.members[name], depth + 1) for name in shape.required_members}
+    if shape.type_name == "list":
+        return [example(shape.member, depth + 1)]
+    made = {
+        "integer": 1,
+        "long": 1,
+        "boolean": True,
+        "blob": b"x",
+        "timestamp": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        "map": {},
+    }
+    return made.get(shape.type_name, (getattr(shape, "enum", None) or ["example"])[0])
+
+
+class NotSentError(Exception):
+    """Carries a request that was ready to go."""
+
+
+def sent_by(client, operation, parameters):
+    """What botocore would send for a call."""
+
+    def stop(request, **_):
+        raise NotSentError(request)
+
+    client.meta.events.register_first("before-send", stop)
+    with pytest.raises(NotSentError) as stopped:
+        client._make_api_call(operation, parameters)
+    return stopped.value.args[0]
+
+
+S3_OPERATIONS = [
+    name
+    for name in service_model("s3").operation_names
+    if not service_model("s3").operation_model(name).deprecated
+    and name
+    not in {
+        "WriteGetObjectResponse",  # goes to a host of its own
+        "ListDirectoryBuckets",  # the same request as ListBuckets, to another host
+    }
+]
+
+
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_every_s3_operation_is_recognized_from_what_botocore_sends(style):
+    s3 = boto3.client(
+        "s3",
+        "eu-west-3",
+        aws_access_key_id=root_access_key(ACCOUNT),
+        aws_secret_access_key="x",
+        config=Config(s3={"addressing_style": style}, retries={"total_max_attempts": 1}, parameter_validation=False),
+    )
+    wrong = {}
+    for name in S3_OPERATIONS:
+        shape = service_model("s3").operation_model(name).input_shape
+        parameters = {**(example(shape) if shape else {})}
+        parameters.update({key: "bucket" for key in ("Bucket",) if key in parameters})
+        sent = sent_by(s3, name, parameters)
+        wire = read_wire("s3", sent, sent.url)
+        expected = {key: parameters[key] for key in ("Bucket", "Key") if key in parameters}
+        seen = {key: wire.parameters[key] for key in ("Bucket", "Key") if key in wire.parameters}
+        if (wire.operation, wire.region, seen) != (name, "eu-west-3", expected):
+            wrong[name] = (wire.operation, wire.region, seen)
+    assert wrong == {}
+
+
+def test_s3s_parameters_come_from_path_query_and_headers():
+    headers = {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "alias/a"}
+    request = AWSPreparedRequest("PUT", "", HeadersDict(headers), b"body", stream_output=False)
+    wire = read_wire("s3", request, "https://b.s3.eu-west-3.amazonaws.com/a%2Fb/%20c?partNumber=2&uploadId=u")
+    assert (wire.operation, wire.access_key, wire.body) == ("UploadPart", None, b"")
+    assert wire.parameters == {"Bucket": "b", "Key": "a/b/ c", "PartNumber": "2", "UploadId": "u"}
+    wire = read_wire("s3", request, "https://s3.eu-west-3.amazonaws.com/b/k")
+    assert (wire.operation, wire.parameters["SSEKMSKeyId"], wire.parameters["ServerSideEncryption"]) == (
+        "PutObject",
+        "alias/a",
+        "aws:kms",
+    )
+
+
+def test_what_is_no_operation_of_s3_is_refused():
+    request = AWSPreparedRequest("PATCH", "", HeadersDict(), b"", stream_output=False)
+    refused = read_wire("s3", request, "https://s3.amazonaws.com/b/k")
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.status) == ("MethodNotAllowed", 405)
+
+
+# --- what clients of ours declare
+
+
+network = st.builds(Network, st.none() | st.just("203.0.113.7"), st.none() | st.just("vpce-1"), st.booleans())
+context = st.dictionaries(st.sampled_from(["aws:a", "kms:b"]), st.text() | st.lists(st.text()).map(tuple))
+
+
+@given(st.builds(Declared, network, st.none() | st.just("s3.us-east-1.amazonaws.com"), context))
+def test_what_is_declared_is_read_back(declared):
+    headers = write_declared(declared)
+    assert all(value.isascii() for value in headers.values())
+    assert read_declared(headers) == declared
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("x-kmssim-network", "{"),
+        ("x-kmssim-network", "[]"),
+        ("x-kmssim-network", '{"source_ip": 1}'),
+        ("x-kmssim-network", '{"secure_transport": "yes"}'),
+        ("x-kmssim-network", '{"planet": "mars"}'),
+        ("x-kmssim-context", '{"aws:a": 1}'),
+        ("x-kmssim-context", '{"aws:a": ["b", 1]}'),
+        ("x-kmssim-context", "[" * 100_000),
+    ],
+)
+def test_a_broken_declaration_is_refused_by_its_name(header, value):
+    refused = kms_wire("ListKeys", {}, {header: value})
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.message.startswith(header)) == ("ValidationException", True)
+
+
+@pytest.mark.parametrize(
+    ("peer", "heeded"), [(None, True), ("127.0.0.1", True), ("::1", True), ("203.0.113.9", False), ("unix:", False)]
+)
+def test_declarations_are_heeded_from_this_machine_only(peer, heeded):
+    headers = write_declared(Declared(Network(source_ip="203.0.113.7"), "s3.amazonaws.com", {"aws:a": "b"}))
+    declared = kms_wire("ListKeys", {}, headers, peer).declared
+    assert (declared != Declared()) == heeded
+
+
+# --- KMS calls
+
+
+def call_of(operation, parameters, headers=None, **lookups):
+    lookups = {"grant_of": lambda token: f"grant-of-{token}", "key_arn": {}.get, **lookups}
+    return to_call(kms_wire(operation, parameters, headers), root_user(ACCOUNT), **lookups)
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def test_a_call_has_boto3s_parameters_without_bytes_and_without_tokens():
+    call = call_of(
+        "ReEncrypt",
+        {
+            "CiphertextBlob": b64(KEY_ID.encode() + bytes(60)),
+            "SourceEncryptionContext": {"tenant": "a"},
+            "DestinationKeyId": "alias/a",
+            "GrantTokens": ["t1", "t2"],
+            "DryRun": True,
+        },
+        key_arn={KEY_ID: "the key's arn"}.get,
+    )
+    assert (call.operation, call.region, call.principal) == ("kms:ReEncrypt", "eu-west-3", root_user(ACCOUNT))
+    assert call.parameters == {
+        "SourceEncryptionContext": {"tenant": "a"},
+        "DestinationKeyId": "alias/a",
+        "DryRun": True,
+    }
+    assert call.ciphertext == Ciphertext("the key's arn")
+    assert call.grant_tokens == ("grant-of-t1", "grant-of-t2")
+    assert (call.network, call.via, call.context) == (Network(), None, {})
+
+
+def test_a_grant_is_retired_by_its_one_token():
+    call = call_of("RetireGrant", {"GrantToken": "t"})
+    assert (call.parameters, call.grant_tokens) == ({}, ("grant-of-t",))
+
+
+def test_bytes_are_left_out_at_every_depth():
+    recipient = {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b64(b"x")}
+    assert call_of("Decrypt", {"CiphertextBlob": "", "Recipient": recipient}).parameters == {
+        "Recipient": {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
+    }
+
+
+@pytest.fixture(scope="module")
+def kms():
+    keys = {"aws_access_key_id": root_access_key(ACCOUNT), "aws_secret_access_key": "x"}
+    return boto3.client("kms", "eu-west-3", config=Config(parameter_validation=False), **keys)
+
+
+@pytest.mark.parametrize("operation", service_model("kms").operation_names)
+def test_every_operation_becomes_a_call_without_bytes(operation, kms):
+    """What botocore really sends with every parameter, read back."""
+    shape = service_model("kms").operation_model(operation).input_shape
+    full = {name: example(member) for name, member in shape.members.items()} if shape else {}
+    sent = sent_by(kms, operation, full)
+    wire = read_wire("kms", sent, sent.url)
+    call = to_call(wire, root_user(ACCOUNT), grant_of=str, key_arn={}.get)
+    bytes_ = {name for name, value in full.items() if isinstance(value, bytes)}
+    assert call.name == operation
+    assert set(call.parameters) == set(full) - bytes_ - {"GrantTokens", "GrantToken"}
+    assert call.grant_tokens == (("example",) if {"GrantTokens", "GrantToken"} & set(full) else ())
+
+
+@pytest.mark.parametrize(
+    ("policy", "read"),
+    [
+        ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}),
+        ("{not json", "{not json"),
+        ("[]", "[]"),
+        ("[" * 100_000, "[" * 100_000),
+        (7, 7),
+    ],
+)
+def test_a_policy_is_a_document_where_its_text_is_one(policy, read):
+    assert call_of("PutKeyPolicy", {"Policy": policy}).parameters == {"Policy": read}
+
+
+def test_declarations_reach_the_call():
+    headers = write_declared(Declared(Network(vpc_endpoint="vpce-1"), "s3.amazonaws.com", {"AWS:A": ("b",)}))
+    call = call_of("ListKeys", {}, headers)
+    assert (call.network.vpc_endpoint, call.via, call.context) == ("vpce-1", "s3.amazonaws.com", {"aws:a": ("b",)})
+
+
+def test_a_service_can_be_the_caller():
+    principal = service_principal("logs.amazonaws.com")
+    call = to_call(kms_wire("ListKeys", {}), principal, grant_of=str, key_arn={}.get)
+    assert call.principal is principal
+
+
+MRK = "mrk-1234abcd12ab34cd56ef1234567890ab"
+MOTOS_MRK = f"mrk-{KEY_ID}"
+
+
+@pytest.mark.parametrize(
+    ("blob", "key_id"),
+    [
+        (KEY_ID.encode() + bytes(60), KEY_ID),
+        (KEY_ID.encode() + b"abcd" + bytes(60), KEY_ID),
+        (MRK.encode() + bytes(60), MRK),
+        (MRK.encode() + b"abcd" + bytes(60), MRK),
+        (MOTOS_MRK.encode() + bytes(60), MOTOS_MRK),
+        (MOTOS_MRK.encode()[:36] + bytes(60), MOTOS_MRK[:36]),
+        (b"", None),
+        (bytes(96), None),
+        (KEY_ID.encode()[:35], None),
+        ("é".encode() * 50, None),
+    ],
+)
+def test_a_ciphertext_of_motos_names_its_key(blob, key_id):
+    assert key_id_of(blob) == key_id
+
+
+@pytest.mark.parametrize("multi_region", [False, True])
+def test_the_key_of_a_real_ciphertext_is_found(multi_region):
+    with Gate(SimpleNamespace(before=lambda *_: None, after=lambda *_: None)) as gate, mock_aws():
+        kms = gate.reader.client("kms", ACCOUNT)
+        key = kms.create_key(MultiRegion=multi_region)["KeyMetadata"]["KeyId"]
+        assert key_id_of(kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]) == key[:36]
+
+
+@pytest.mark.parametrize("blob", ["no base64 at all!", b64(b"garbage" * 20), "", 7])
+def test_what_is_no_ciphertext_of_motos_names_no_key(blob):
+    assert call_of("Decrypt", {"CiphertextBlob": blob}).ciphertext is None
+
+
+def test_a_ciphertext_of_a_key_that_is_gone_names_what_is_not_there():
+    blob = b64(KEY_ID.encode() + bytes(60))
+    assert call_of("Decrypt", {"CiphertextBlob": blob}).ciphertext == Ciphertext(KEY_ID)
