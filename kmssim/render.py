@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,8 +17,11 @@ from kmssim.evaluator.decision import (
     StatementTrace,
 )
 from kmssim.explain import Explanation, explain
+from kmssim.rules import Rule
 
 Json = dict[str, Any]
+
+_WIDTH = 118
 
 
 def decision_json(name: str, decision: Decision, *, brief: bool = False) -> Json:
@@ -184,3 +188,13 @@ def _mismatch_text(mismatch: Mismatch | None) -> str:
     if mismatch is None:
         return ": applies"
     return f": {mismatch.element} wants {mismatch.wanted}; found {mismatch.found} [{mismatch.rule}]"
+
+
+def rule_text(rule: Rule) -> str:
+    """A rule for a person."""
+    parts = [f"{rule.id} [{rule.status}]", *textwrap.wrap(rule.text, _WIDTH)]
+    if rule.example:
+        parts += ["", *textwrap.wrap(f"Example: {rule.example}", _WIDTH)]
+    if rule.sources:
+        parts += ["", "Sources:", *(f"  {source.title}: {source.url}" for source in rule.sources)]
+    return "\n".join(parts) + "\n"
