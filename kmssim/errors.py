@@ -34,7 +34,9 @@ class InputError(KmssimError):
         if self.path:
             parts.append(f"$.{self.path}" if not self.path.startswith("[") else f"${self.path}")
         parts.append(self.what)
-        return ": ".join(parts) + (f" ({self.hint})" if self.hint else "")
+        message = ": ".join(parts) + (f" ({self.hint})" if self.hint else "")
+        # what a person wrote may hold anything; a message is one line, and moves no cursor
+        return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in message)
 
 
 class PolicyError(InputError):

@@ -153,6 +153,10 @@ def _grant_line(permission: PermissionTrace) -> str:
         return "not applicable"
     if not trace.grants:
         return "none"
+    if permission.facts.source is Source.GRANT and permission.facts.granted is not None:
+        return (
+            f"{trace.grants[0].name or trace.grants[0].grant} was issued by the caller's account, which may retire it"
+        )
     if permission.facts.source is Source.GRANT:
         return f"{trace.grants[0].name or trace.grants[0].grant} does not let this caller retire it"
     unfit = [f"{grant.name or grant.grant} ({grant.mismatch.element})" for grant in trace.grants if grant.mismatch]

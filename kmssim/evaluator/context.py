@@ -173,4 +173,12 @@ def current_time(call: Call) -> str:
     if isinstance(stated, str):
         return stated
     epoch = read_date(str(call.context.get("aws:epochtime", "")))
-    return CLOCK if epoch is None else datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return CLOCK if epoch is None else _date_text(epoch)
+
+
+def _date_text(epoch: float) -> str:
+    """ISO-8601; epoch seconds, which mean the same to the operators, for a moment beyond the calendar (CO-25)."""
+    try:
+        return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(int(epoch))

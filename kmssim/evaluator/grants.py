@@ -116,7 +116,7 @@ def _lowered(pairs: Mapping[str, str]) -> dict[str, str]:
 
 
 def _written(pairs: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{name}: {value}" for name, value in sorted(pairs.items())) + "}"
+    return "{" + ", ".join(f"{name}: {value}" for name, value in sorted(pairs.items())) + "}" if pairs else "none"
 
 
 def _narrowing_mismatch(parent: Grant, call: Call) -> Mismatch | None:

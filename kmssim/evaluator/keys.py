@@ -13,7 +13,7 @@ from enum import Enum
 from kmssim.evaluator.request import Arn, Call, parse_arn
 from kmssim.evaluator.world import Key, World
 
-_KEY_ID = re.compile(r"^(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32})$", re.IGNORECASE)
+_KEY_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def find_key(world: World, call: Call, reference: str, region: str, *, alias_all
         if not alias_allowed:
             return MissingKey(Absence.INVALID_ID, reference)
         return _find_alias(world, home._replace(resource=reference), reference, reference)
-    if not _KEY_ID.match(reference):
+    if not _KEY_ID.fullmatch(reference):
         return MissingKey(Absence.INVALID_ID, reference)
     arn = str(home._replace(resource=f"key/{reference}"))
     found = _key_at(world, home, f"key/{reference}")

@@ -119,7 +119,7 @@ _TOP_MEMBERS = {"Version", "Id", "Statement"}
 _MEMBERS = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 }  # fmt: skip
-_PLAIN_SID = re.compile(r"^[A-Za-z0-9]*$")
+_PLAIN_SID = re.compile(r"[A-Za-z0-9]*")
 _FORBIDDEN_CHARACTER = re.compile(r"[^\t\n\r\u0020-\u00ff]")
 _DEEPEST = 64
 
@@ -196,10 +196,17 @@ class _Reader:
         for path, text in _texts(content, "", self.refusal):
             if _FORBIDDEN_CHARACTER.search(text):
                 raise self.refusal("policies hold characters up to U+00FF only", path, "PG-9")
-        size = len(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
+        size = self.size_of(content)
         if size > self.grammar.bytes:
             what = f"the policy has {size} bytes, at most {self.grammar.bytes} are allowed"
             raise self.refusal(what, "", "PG-8", "LimitExceededException")
+
+    def size_of(self, content: Mapping[str, object]) -> int:
+        """The size in bytes without needless whitespace (PG-8)."""
+        try:
+            return len(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
+        except (TypeError, ValueError) as error:
+            raise self.refusal(f"this cannot be written as JSON: {error}", "", "PG-2") from None
 
     def statements(self, element: object, *, variables: bool) -> Iterator[Statement]:
         listed = element if isinstance(element, list) else [element]
@@ -240,7 +247,7 @@ class _Reader:
         sid = body.get("Sid")
         if sid is not None and not isinstance(sid, str):
             raise self.refusal("a Sid is a string", f"{path}.Sid", "PG-9")
-        if sid and self.grammar.plain_sid and not _PLAIN_SID.match(sid):
+        if sid and self.grammar.plain_sid and not _PLAIN_SID.fullmatch(sid):
             raise self.refusal(f"the Sid `{sid}` may hold letters and digits only", f"{path}.Sid", "PG-9")
         return sid
 
@@ -343,7 +350,9 @@ def _texts(value: object, path: str, refusal: object, depth: int = 0) -> Iterato
         yield path, value
     elif isinstance(value, Mapping):
         for name, inner in value.items():
-            yield path, str(name)
+            if not isinstance(name, str):
+                raise refusal(f"`{name}` is no name of a member", path, "PG-2")  # type: ignore[operator]
+            yield path, name
             yield from _texts(inner, f"{path}.{name}" if path else str(name), refusal, depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):

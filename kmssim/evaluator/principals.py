@@ -41,11 +41,11 @@ class InvalidPrincipalError(ValueError):
         self.group = group
 
 
-_ACCOUNT = re.compile(r"^\d{12}$")
-_UNIQUE_ID = re.compile(r"^A[A-Z]{3}[A-Z0-9]{12,124}$")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_UNIQUE_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}")
 _ARN = re.compile(
-    r"^arn:aws[\w-]*:(?:iam::(?P<account>\d{12}):(?:(?P<root>root)|(?P<user>user/.+)|(?P<role>role/.+)|(?P<group>group/.+))"
-    r"|sts::\d{12}:(?:(?P<session>assumed-role/[^/]+/[^/]+)|(?P<federated>federated-user/.+)))$"
+    r"^arn:aws[\w-]*:(?:iam::(?P<account>[0-9]{12}):(?:(?P<root>root)|(?P<user>user/.+)|(?P<role>role/.+)|(?P<group>group/.+))"
+    r"|sts::[0-9]{12}:(?:(?P<session>assumed-role/[^/]+/[^/]+)|(?P<federated>federated-user/.+)))$"
 )
 _BY_TYPE = {"Service": PrincipalForm.SERVICE, "Federated": PrincipalForm.PROVIDER}
 
@@ -96,11 +96,11 @@ def _parse_aws(text: str) -> PrincipalEntry:
     if "*" in text or "?" in text:
         message = f"`{text}` has a wildcard; write the ARN out, or use `*` with a condition on aws:PrincipalArn"
         raise InvalidPrincipalError(message, "PG-41")
-    if _ACCOUNT.match(text):
+    if _ACCOUNT.fullmatch(text):
         return PrincipalEntry(PrincipalForm.ACCOUNT, text, text)
-    if _UNIQUE_ID.match(text):
+    if _UNIQUE_ID.fullmatch(text):
         return PrincipalEntry(PrincipalForm.UNIQUE_ID, text, text)
-    found = _ARN.match(text)
+    found = _ARN.fullmatch(text)
     if found is None:
         message = f"`{text}` is neither an account nor the ARN of a user, role or session"
         raise InvalidPrincipalError(message, "EM-30")
