@@ -38,10 +38,14 @@ def _print_json(data: Any) -> None:  # noqa: ANN401 - any JSON
 
 def _read(named: str) -> Scenario:
     """A scenario by file, or by the name of a lab."""
-    from kmssim.labs import find_scenario
     from kmssim.scenario import load_scenario
 
-    return load_scenario(find_scenario(named))
+    path = Path(named)
+    if not path.is_file():
+        from kmssim.labs import find_scenario
+
+        path = find_scenario(named)
+    return load_scenario(path)
 
 
 @cli.command(epilog="Example: kmssim decide labs/01_key_policy_must_trust/scenario.json")
@@ -108,8 +112,8 @@ def rule(rule_id: str, *, as_json: bool) -> None:
     """Print a rule of the rule book, how sure it is, and its sources."""
     from dataclasses import asdict
 
-    from kmssim.rules import rule as find_rule
     from kmssim.render import rule_text
+    from kmssim.rules import rule as find_rule
 
     found = find_rule(rule_id)
     if as_json:

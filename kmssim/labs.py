@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kmssim.errors import InputError
-from kmssim.explain import explain
 from kmssim.lab_metadata import Metadata, read_metadata
 
 if TYPE_CHECKING:
-    from kmssim.evaluator.decision import Decision
-    from kmssim.scenario import Scenario, ScenarioRequest
+    from kmssim.scenario import Scenario
 
 FILES = ("metadata.json", "architecture.md", "index.html", "scenario.json", "test_lab.py")
 
@@ -137,28 +135,36 @@ def find_scenarios(named: Iterable[str] = ()) -> list[Path]:
     return paths or [lab.scenario for lab in find_labs()]
 
 
-def unmet_expectations(request: ScenarioRequest, decision: Decision) -> list[str]:
-    """How a decision differs from what its request states, a sentence each; empty where it is as stated."""
-    return list(_unmet(request, decision))
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a lab: which request, and what of it."""
+
+    request: str
+    text: str
 
 
-def _unmet(request: ScenarioRequest, decision: Decision) -> Iterator[str]:
-    expected = request.expect
-    if expected is None:
-        yield "the request states no expectation"
-        return
-    layers = {layer.value for layer in decision.layers}
-    error = decision.failure.code if decision.failure else None
-    if expected.decision not in {None, decision.word}:
-        yield f"expected {expected.decision}, decided {decision.word}"
-    if expected.layers is not None and set(expected.layers) != layers:
-        yield f"expected to be decided by {sorted(expected.layers)}, decided by {sorted(layers)}"
-    if expected.has_error and expected.error != error:
-        yield f"expected the caller to see {expected.error}, it sees {error}"
-    if set(expected.uncertain) != set(decision.uncertain):
-        yield f"expected to rest on {sorted(expected.uncertain)}, rests on {sorted(decision.uncertain)}"
+def check_prediction(lab: Lab) -> list[Finding]:
+    """Hold each request's stated expectation against the evaluator; empty where all hold."""
+    from kmssim.evaluator.pdp import decide  # noqa: PLC0415 - listing labs needs no evaluator
+    from kmssim.expectations import unmet_expectations  # noqa: PLC0415
+
+    scenario = lab.read_scenario()
+    findings = []
+    for request in scenario.requests:
+        if request.expect is None:
+            findings.append(Finding(request.name, "the request states no expectation"))
+            continue
+        unmet = unmet_expectations(request.expect, decide(scenario.world, request.call))
+        findings += [Finding(request.name, text) for text in unmet]
+    return findings
 
 
-def explained_lines(decision: Decision) -> str:
-    """The layer lines and the final decision, as `kmssim decide` and the lab's page show them."""
-    return "\n".join(f"{name}: {text}" for name, text in explain(decision).lines)
+def check_simulation(lab: Lab) -> list[Finding]:
+    """Make each request for real and hold the answer against the prediction; empty where they agree."""
+    from kmssim.compare import compare_scenario  # noqa: PLC0415 - only this needs the runtime
+
+    return [
+        Finding(row.name, f"predicted {row.predicted}, the sandbox answered {row.sandbox}")
+        for row in compare_scenario(lab.read_scenario()).rows
+        if not row.agrees
+    ]

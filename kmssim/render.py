@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kmssim.evaluator.decision import (
     Decision,
@@ -17,7 +17,9 @@ from kmssim.evaluator.decision import (
     StatementTrace,
 )
 from kmssim.explain import Explanation, explain
-from kmssim.rules import Rule
+
+if TYPE_CHECKING:
+    from kmssim.rules import Rule
 
 Json = dict[str, Any]
 

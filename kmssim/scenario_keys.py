@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -70,6 +68,8 @@ def _read_kind(document: KeyDocument, place: Place) -> KeyKind:
 def _read_id(label: str, document: KeyDocument, account: str, region: str, place: Place) -> str:
     related = document.multi_region is not None
     if document.id is None:
+        import uuid  # noqa: PLC0415 - most scenarios state their ids
+
         made = uuid.uuid5(uuid.NAMESPACE_URL, f"arn:aws:kms:{region}:{account}:{label}")
         return f"mrk-{made.hex}" if related else str(made)
     if document.id.startswith("mrk-") != related:
@@ -125,6 +125,8 @@ def _grant_id(document: GrantDocument, index: int, key: Key) -> str:
     """64 hexadecimal digits, the same each time: from the grant's name, or else its position and content."""
     content = json.dumps(document.model_dump(), sort_keys=True)
     named = document.name or f"{index}\n{content}"
+    import hashlib  # noqa: PLC0415 - most scenarios have no grants
+
     return hashlib.sha256(f"{key.arn}\n{named}".encode()).hexdigest()
 
 

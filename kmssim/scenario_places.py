@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kmssim.errors import InputError
-from kmssim.strict_json import join_path
+from kmssim.strict_json import join_path, printable
 
 _MOST_NAMES = 8
 
@@ -28,7 +27,7 @@ class Place:
 
     def refusal(self, what: str, hint: str = "") -> InputError:
         """The error that says what is wrong here."""
-        return InputError(what, path=self.path, file=self.file, hint=hint)
+        return InputError(printable(what), path=self.path, file=self.file, hint=printable(hint))
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> InputError:
         """The error for a name that nothing here has; it offers those that come near."""
@@ -39,6 +38,8 @@ def near_names(name: str, known: Iterable[str]) -> str:
     """A hint: the known names close to `name`, or, where none is, what there is."""
     names = list(dict.fromkeys(known))
     small = {each.lower(): each for each in reversed(names)}
+    import difflib  # noqa: PLC0415 - for mistakes only
+
     near = [small[each] for each in difflib.get_close_matches(name[:200].lower(), small, n=3, cutoff=0.6)]
     if near:
         return f"did you mean {' or '.join(f'`{each}`' for each in near)}?"

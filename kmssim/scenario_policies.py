@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from kmssim.errors import InputError, PolicyError
 from kmssim.evaluator.policy import Policy, PolicyKind, parse_policy
 from kmssim.scenario_places import Place
-from kmssim.strict_json import read_json
+from kmssim.strict_json import printable, read_json
 
 _FOLDER = Path(__file__).with_name("managed_policies")
 
@@ -116,6 +116,7 @@ def _parse(document: Mapping[str, object], kind: PolicyKind, place: Place, sourc
 def placed(error: PolicyError, place: Place) -> PolicyError:
     """The same refusal with the file, and the document's own path before the path inside it."""
     separator = "." if place.path and error.path and not error.path.startswith("[") else ""
-    moved = PolicyError(error.what, path=f"{place.path}{separator}{error.path}", code=error.code, rule=error.rule)
+    path = printable(f"{place.path}{separator}{error.path}")
+    moved = PolicyError(printable(error.what), path=path, code=error.code, rule=error.rule)
     moved.file = place.file
     return moved

@@ -32,8 +32,15 @@ def join_path(path: str, *steps: str | int) -> str:
         elif _PLAIN_NAME.match(step):
             path += f".{step}" if path else step
         else:
-            path += f"[{json.dumps(step, ensure_ascii=False)}]"
+            path += printable(f"[{json.dumps(step, ensure_ascii=False)}]")
     return path
+
+
+def printable(text: str) -> str:
+    """The text on one line: whatever could move a terminal's cursor is written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def read_json(path: Path, file: str | None = None) -> object:
@@ -119,7 +126,7 @@ class _Checker:
         self.file = file
 
     def refusal(self, what: str, path: str, hint: str = "") -> InputError:
-        return InputError(what, path=path, file=self.file, hint=hint)
+        return InputError(printable(what), path=path, file=self.file, hint=hint)
 
     def copy(self, value: object, path: str, depth: int) -> object:
         if depth > DEEPEST:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,8 +193,6 @@ def test_rule_prints_the_rule_and_its_sources():
 
 
 def test_schema_is_a_json_schema_that_accepts_the_labs():
-    import jsonschema
-
     schema = json.loads(kmssim("schema").stdout)
     for path in sorted(ROOT.glob("labs/*/scenario.json")):
         jsonschema.validate(json.loads(path.read_text()), schema)

@@ -113,7 +113,7 @@ GOLDEN = [
             "Resource control policy: kms:Decrypt not denied",
             "Final decision: DENY",
         ],
-        because="a service control policy (statement \"NobodyDecryptsInProduction\") denies kms:Decrypt "
+        because='a service control policy (statement "NobodyDecryptsInProduction") denies kms:Decrypt '
         "explicitly, and an explicit deny beats every allow",
         rules="DA-1 OR-1 EM-8",
     ),
@@ -199,8 +199,7 @@ GOLDEN = [
             "Encryption context: not applicable",
             "Final decision: ALLOW",
         ],
-        because="the key policy hands the account over to IAM, and an IAM policy of the role allows "
-        "kms:Decrypt",
+        because="the key policy hands the account over to IAM, and an IAM policy of the role allows kms:Decrypt",
         failed="authorized, and still the call ends with KMSInvalidStateException: "
         "arn:aws:kms:us-east-1:111122223333:key/4c9e7b21-d0a6-4835-8f1b-a5e3d7c91402 is pending "
         "deletion.",
@@ -210,8 +209,10 @@ GOLDEN = [
         "tests/cases/more-several-permissions.json",
         "one leg denied, the other missing",
         [
-            "Permissions needed: kms:ReEncryptFrom on key/6f0b0072-52d1-4c8e-a7f3-90be41d2c072 and "
-            "kms:ReEncryptTo on key/6f0b0073-52d1-4c8e-a7f3-90be41d2c073",
+            (
+                "Permissions needed: kms:ReEncryptFrom on key/6f0b0072-52d1-4c8e-a7f3-90be41d2c072 and "
+                "kms:ReEncryptTo on key/6f0b0073-52d1-4c8e-a7f3-90be41d2c073"
+            ),
             "Looked at here: kms:ReEncryptFrom on key/6f0b0072-52d1-4c8e-a7f3-90be41d2c072",
             "IAM policy: kms:ReEncryptFrom denied explicitly",
             "KMS key policy: account trusted, IAM decides",
@@ -244,8 +245,7 @@ GOLDEN = [
             "Encryption context: not applicable",
             "Final decision: DENY",
         ],
-        because="kms:TagResource does not work on a key of another account, so what its key policy allows is "
-        "idle",
+        because="kms:TagResource does not work on a key of another account, so what its key policy allows is idle",
         rules="XA-8 XA-9 DA-27 EM-11 UN-31",
     ),
     Told(
@@ -305,8 +305,7 @@ GOLDEN = [
             "Session policy: kms:Decrypt not allowed",
             "Final decision: DENY",
         ],
-        because="the session policy does not allow kms:Decrypt, and what it does not allow no other policy "
-        "can give",
+        because="the session policy does not allow kms:Decrypt, and what it does not allow no other policy can give",
         rules="DA-30 EM-4 UN-1",
     ),
 ]
@@ -380,14 +379,20 @@ def test_where_all_is_blamed_nothing_else_would_block():
         (
             may(Principal={"AWS": ACCOUNT}, Condition={"Bool": {"aws:SecureTransport": "false"}}),
             "worker role not trusted, a condition is not met",
-            "the key policy would trust the role, but asks for Bool aws:SecureTransport: false, "
-            "and in this call aws:SecureTransport = true",
+            (
+                "the key policy would trust the role, but asks for Bool aws:SecureTransport: false, "
+                "and in this call aws:SecureTransport = true"
+            ),
         ),
         (
-            may(Principal={"AWS": ACCOUNT}, Condition={"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}),
+            may(
+                Principal={"AWS": ACCOUNT}, Condition={"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+            ),
             "worker role not trusted, a condition is not met",
-            "the key policy would trust the role, but asks for StringEquals kms:ViaService: s3.us-east-1.amazonaws.com, "
-            "and in this call kms:ViaService is absent",
+            (
+                "the key policy would trust the role, but asks for StringEquals kms:ViaService: s3.us-east-1.amazonaws.com, "
+                "and in this call kms:ViaService is absent"
+            ),
         ),
         (
             may(Principal={"AWS": ACCOUNT}) | {"Resource": "arn:aws:dynamodb:us-east-1:111122223333:table/t"},

@@ -15,7 +15,7 @@ from kmssim.evaluator.world import World
 Authorize = Callable[[World, Call, Leg], PermissionTrace]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Authorized:
     """An authorized call at the moment before it runs. `authorize` asks again, in a changed world (TP-7)."""
 

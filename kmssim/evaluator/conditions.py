@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
 
 from kmssim.evaluator.patterns import (
     Pattern,
@@ -145,6 +144,8 @@ def _ordered(
 
 @lru_cache(maxsize=65536)
 def _in_network(network: str, address: str) -> bool:
+    from ipaddress import ip_address, ip_network  # noqa: PLC0415 - few policies speak of addresses
+
     try:
         return ip_address(address) in ip_network(network, strict=False)
     except ValueError:

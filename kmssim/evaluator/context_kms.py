@@ -28,7 +28,7 @@ _MOST_ALIASES = 50
 Entries = Iterator[tuple[str, Value]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Parameter:
     """One condition key that comes from a parameter; `path` may have a dot.
 

@@ -7,7 +7,6 @@ own permission.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from kmssim.evaluator.request import Call, parse_arn
 from kmssim.evaluator.world import Bucket, Secret, World
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forwarded:
     """A call to a service: its own permission, and the KMS calls that follow when that is given."""
 
@@ -72,13 +71,19 @@ def _find_secret(world: World, call: Call) -> Secret:
 
 def secret_arn(secret: Secret) -> str:
     """The secret's ARN; AWS adds six random characters, here they come from the name, the same each time."""
-    tail = hashlib.sha256(f"{secret.account}/{secret.region}/{secret.name}".encode()).hexdigest()[:6]
+    tail = _digest(f"{secret.account}/{secret.region}/{secret.name}")[:6]
     return f"arn:aws:secretsmanager:{secret.region}:{secret.account}:secret:{secret.name}-{tail}"
 
 
 def _version_id(arn: str) -> str:
-    digest = hashlib.sha256(arn.encode()).hexdigest()
+    digest = _digest(arn)
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+
+
+def _digest(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - few scenarios have secrets, and every start would pay for it
+
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _kms_calls(

@@ -22,7 +22,7 @@ from kmssim.evaluator.trust import trust_role
 from kmssim.evaluator.world import World
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Asked:
     """Everything that a layer may look at."""
 

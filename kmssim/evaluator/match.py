@@ -15,7 +15,7 @@ from kmssim.evaluator.policy import Effect, Element, Policy, PolicyKind, Stateme
 from kmssim.evaluator.questions import OpenQuestions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Request:
     """One question to the policies: whether the caller may do `action` on `resource` ("*": none), in this context."""
 

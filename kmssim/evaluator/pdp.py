@@ -67,7 +67,7 @@ def _decide(world: World, call: Call, combining: Combine, questions: OpenQuestio
     return evaluation.decide_forwarded(forward(world, call))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Evaluation:
     """One reading of one call."""
 

@@ -85,7 +85,7 @@ class Policy:
     source: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Grammar:
     """What a kind of policy takes, and the code with which its service refuses."""
 

@@ -85,7 +85,10 @@ def _identity(statements):
     return (policy("identity", *statements),) if statements else ()
 
 
-def organization(*, scps=(allow("*"),), rcps=()) -> Organization:
+EVERYTHING = (allow("*"),)
+
+
+def organization(*, scps=EVERYTHING, rcps=()) -> Organization:
     root_rcps = (policy("rcp", *rcps),) if rcps else ()
     return Organization("o-example", "999900001111", {"root": Unit("root", None, (policy("scp", *scps),), root_rcps)})
 

@@ -101,9 +101,9 @@ def ways(facts):
     if facts.source is Source.IDENTITY:
         return 1
     of_policy = (facts.direct is not None) + facts.delegated if facts.same_account else 1
-    if facts.source is Source.GRANT:
-        of_policy = 0
-    elif not facts.same_account and facts.granted is not None and facts.direct is None and not facts.delegated:
+    if facts.source is Source.GRANT or (
+        not facts.same_account and facts.granted is not None and facts.direct is None and not facts.delegated
+    ):
         of_policy = 0
     return of_policy + (facts.granted is not None)
 

@@ -49,7 +49,7 @@ class DenyAll:
         self.seen.append((service, wire.operation))
         return Refusal("CanaryRefusal", principal.arn)
 
-    def after(self, service, wire, principal, answer):
+    def after(self, service, wire, principal, answer):  # noqa: ARG002 (the hook's signature)
         raise AssertionError(f"moto ran {service}:{wire.operation}")
 
 

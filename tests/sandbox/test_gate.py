@@ -62,6 +62,16 @@ def served():
     server.stop()
 
 
+@contextmanager
+def reached_through(front_end):
+    """What a client needs to reach moto that way."""
+    if front_end == "in process":
+        yield {}
+    else:
+        with served() as url:
+            yield {"endpoint_url": url}
+
+
 def client(service, account=OURS, region="us-east-1", **options):
     keys = {"aws_access_key_id": root_access_key(account), "aws_secret_access_key": "x"}
     return SESSION.client(service, region, **keys, **{"config": ONCE, **options})
@@ -78,7 +88,7 @@ def error_of(call, **parameters):
 
 
 REFUSALS = [
-    ("kms", "list_keys", {}, Refusal("AccessDeniedException", "User: <a> & \"b\" is not authorized", 400)),
+    ("kms", "list_keys", {}, Refusal("AccessDeniedException", 'User: <a> & "b" is not authorized', 400)),
     ("kms", "list_keys", {}, Refusal("NotFoundException", "Invalid keyId 'x'", 400)),
     ("secretsmanager", "list_secrets", {}, Refusal("AccessDeniedException", "no é", 400)),
     ("organizations", "list_roots", {}, Refusal("AccessDeniedException", "no", 400)),
@@ -159,8 +169,7 @@ def test_a_rewrite_may_send_a_call_with_other_parameters_to_another_account(fron
         bare = str(wire.parameters["KeyId"]).rpartition("/")[2]
         return Rewrite(account=THEIRS, parameters={**wire.parameters, "KeyId": bare})
 
-    with up(before=to_theirs) as gate, served() as url:
-        options = {"endpoint_url": url} if front_end == "server" else {}
+    with up(before=to_theirs) as gate, reached_through(front_end) as options:
         made = client("kms", THEIRS, **options).create_key(Description="a & b")["KeyMetadata"]
         seen = client("kms", **options).describe_key(KeyId=made["Arn"])["KeyMetadata"]
     assert (seen["Arn"], seen["Description"]) == (made["Arn"], "a & b")
@@ -183,8 +192,7 @@ def test_a_rewrite_keeps_bytes():
 
 @pytest.mark.parametrize("front_end", ["in process", "server"])
 def test_each_caller_is_served_from_its_own_account_and_region(front_end):
-    with up(), served() as url:
-        options = {"endpoint_url": url} if front_end == "server" else {}
+    with up(), reached_through(front_end) as options:
         for account in (OURS, THEIRS):
             for region in ("us-east-1", "eu-west-3"):
                 arn = client("kms", account, region, **options).create_key()["KeyMetadata"]["Arn"]
@@ -194,7 +202,9 @@ def test_each_caller_is_served_from_its_own_account_and_region(front_end):
 def test_a_caller_cannot_choose_another_account_by_motos_header():
     with up():
         kms = client("kms")
-        kms.meta.events.register("before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", THEIRS))
+        kms.meta.events.register(
+            "before-sign", lambda request, **_: request.headers.add_header("x-moto-account-id", THEIRS)
+        )
         assert kms.create_key()["KeyMetadata"]["AWSAccountId"] == OURS
 
 
@@ -202,7 +212,9 @@ def test_a_service_that_calls_for_itself_is_served_from_its_sources_account():
     with up() as gate:
         principal = service_principal("logs.us-east-1.amazonaws.com", source_account=THEIRS)
         key, secret, token = gate.identities.mint(principal)
-        kms = boto3.client("kms", "us-east-1", aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token)
+        kms = boto3.client(
+            "kms", "us-east-1", aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token
+        )
         assert kms.create_key()["KeyMetadata"]["AWSAccountId"] == THEIRS
     assert gate.hooks.calls[-1][2] == principal
 
@@ -337,7 +349,7 @@ def test_the_gate_stands_inside_the_guard_without_any_mock():
 
 @pytest.mark.parametrize("front_end", ["in process", "server"])
 def test_sixteen_callers_at_once_are_never_mixed_up(front_end):
-    """Each thread makes calls as a principal of its own; what the hooks saw and what came back must be that principal's."""
+    """Each thread calls as a principal of its own; what the hooks saw and what came back must be that principal's."""
     mixed, lock = [], threading.Lock()
 
     def judge(_service, wire, principal):
@@ -358,8 +370,7 @@ def test_sixteen_callers_at_once_are_never_mixed_up(front_end):
                 with lock:
                     mixed.append(seen)
 
-    with up(before=judge) as gate, served() as url, ThreadPoolExecutor(16) as pool:
-        options = {"endpoint_url": url} if front_end == "server" else {}
+    with up(before=judge) as gate, reached_through(front_end) as options, ThreadPoolExecutor(16) as pool:
         accounts = [f"{number:012d}" for number in range(1, 17)]
         clients = [[client(service, account, **options) for account in accounts] for service in ("kms", "sts")]
         list(pool.map(work, accounts, *clients))
@@ -398,7 +409,9 @@ def test_what_a_client_declares_arrives_with_the_call():
             kms = client("kms", **options)
             kms.meta.events.register(
                 "before-sign",
-                lambda request, **_: [request.headers.add_header(*header) for header in write_declared(declared).items()],
+                lambda request, **_: [
+                    request.headers.add_header(*header) for header in write_declared(declared).items()
+                ],
             )
             kms.list_keys()
     assert [wire.declared for _, wire, _ in gate.hooks.calls] == [declared, declared]

@@ -46,22 +46,31 @@ class Watch:
         pass
 
 
-@pytest.fixture(params=["in process", "server"])
-def world(request):
-    """An open gate with a user, a role with a path, and a role in another account; seeded past the hooks."""
-    watch = Watch()
-    with Gate(watch) as gate, mock_aws():
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        server.start()
-        url = "http://{}:{}".format(*server.get_host_and_port())
-        made = SimpleNamespace(gate=gate, watch=watch, url=url if request.param == "server" else None)
-        iam = gate.reader.client("iam", OURS)
+@pytest.fixture(params=["in process", "server"], scope="module")
+def gate_up(request):
+    """An open gate, and the URL of a server behind it where calls go that way."""
+    with Gate(Watch()) as gate:
+        if request.param == "in process":
+            yield SimpleNamespace(gate=gate, watch=gate.hooks, url=None)
+        else:
+            server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+            server.start()
+            url = "http://{}:{}".format(*server.get_host_and_port())
+            yield SimpleNamespace(gate=gate, watch=gate.hooks, url=url)
+            server.stop()
+
+
+@pytest.fixture
+def world(gate_up):
+    """A user, a role with a path, and a role in another account; seeded past the hooks."""
+    gate_up.gate.identities.clear()
+    with mock_aws():
+        iam = gate_up.gate.reader.client("iam", OURS)
         iam.create_user(UserName="ana", Path="/team/")
         iam.create_role(RoleName="workload", Path="/app/", AssumeRolePolicyDocument=TRUST)
-        gate.reader.client("iam", THEIRS).create_role(RoleName="partner", AssumeRolePolicyDocument=TRUST)
-        made.ana = credentials(iam.create_access_key(UserName="ana")["AccessKey"])
-        yield made
-        server.stop()
+        gate_up.gate.reader.client("iam", THEIRS).create_role(RoleName="partner", AssumeRolePolicyDocument=TRUST)
+        ana = credentials(iam.create_access_key(UserName="ana")["AccessKey"])
+        yield SimpleNamespace(**vars(gate_up), ana=ana)
 
 
 WORKLOAD = f"arn:aws:iam::{OURS}:role/app/workload"
@@ -150,7 +159,9 @@ def test_an_unknown_key_for_s3_gets_s3s_own_error():
     with Gate(Watch(), services=("s3",)), mock_aws():
         s3 = SESSION.client("s3", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
         assert error_of(s3.list_buckets)[:2] == ("InvalidAccessKeyId", 403)
-        assert error_of(SESSION.client("s3", config=Config(signature_version=UNSIGNED)).list_buckets)[0] == "AccessDenied"
+        assert (
+            error_of(SESSION.client("s3", config=Config(signature_version=UNSIGNED)).list_buckets)[0] == "AccessDenied"
+        )
 
 
 @pytest.mark.parametrize("kind", [{}, {"signature_version": "s3v4"}], ids=["version 2", "version 4"])
@@ -206,7 +217,9 @@ def test_an_assumed_role_is_its_session_and_acts_in_the_roles_account(world):
         assert client(world, "kms", held).create_key()["KeyMetadata"]["AWSAccountId"] == account
         role_id = world.gate.reader.client("iam", account).get_role(RoleName=name)["Role"]["RoleId"]
         assert client(world, "sts", held).get_caller_identity()["UserId"] == f"{role_id}:batch"
-        assert error_of(client(world, "kms", held._replace(token="made up")).list_keys)[0] == "UnrecognizedClientException"
+        assert (
+            error_of(client(world, "kms", held._replace(token="made up")).list_keys)[0] == "UnrecognizedClientException"
+        )
 
 
 @pytest.mark.parametrize(
@@ -219,9 +232,7 @@ def test_an_assumed_role_is_its_session_and_acts_in_the_roles_account(world):
     ],
 )
 def test_a_role_that_does_not_exist_cannot_be_assumed(world, role):
-    code, status, message = error_of(
-        client(world, "sts", world.ana).assume_role, RoleArn=role, RoleSessionName="batch"
-    )
+    code, status, message = error_of(client(world, "sts", world.ana).assume_role, RoleArn=role, RoleSessionName="batch")
     assert (code, status) == ("AccessDenied", 403)
     assert message == f"User: {ANA} is not authorized to perform: sts:AssumeRole on resource: {role}"
 

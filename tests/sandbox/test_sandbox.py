@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import boto3
 import pytest
 from botocore.exceptions import ClientError
@@ -145,8 +147,6 @@ def test_a_foreign_key_is_found_and_used_once_both_sides_allow(sandbox):
             }
         ],
     }
-    import json
-
     sandbox.client("kms", as_=ADMIN).put_key_policy(KeyId=KEY_ID, Policy=json.dumps(policy))
     blob = far.encrypt(KeyId=KEY_ARN, Plaintext=b"x")["CiphertextBlob"]
     assert far.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
@@ -165,7 +165,10 @@ def test_every_decision_is_logged_with_its_call(sandbox):
     kms = sandbox.client("kms", as_=APP)
     kms.encrypt(KeyId="alias/app", Plaintext=b"x")
     refused(kms.list_keys)
-    assert [(d.call.operation, d.word) for d in sandbox.decisions] == [("kms:Encrypt", "ALLOW"), ("kms:ListKeys", "DENY")]
+    assert [(d.call.operation, d.word) for d in sandbox.decisions] == [
+        ("kms:Encrypt", "ALLOW"),
+        ("kms:ListKeys", "DENY"),
+    ]
     assert sandbox.decisions[0].call.principal.arn == APP
 
 
@@ -208,7 +211,8 @@ def test_an_unknown_principal_is_an_input_error(sandbox, who):
         sandbox.client("kms", as_=who)
 
 
-def test_unknown_access_keys_are_refused_as_kms_refuses_them(sandbox):
+@pytest.mark.usefixtures("sandbox")
+def test_unknown_access_keys_are_refused_as_kms_refuses_them():
     stranger = boto3.client("kms", "us-east-1", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
     assert refused(stranger.list_keys)["Error"]["Code"] == "UnrecognizedClientException"
 

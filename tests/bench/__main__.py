@@ -1,0 +1,50 @@
+"""Times whole processes: `python -m tests.bench`. Medians of seven runs, and the ratio to a Python that does nothing.
+
+Absolute times depend on the machine and on who else uses it; the ratio is what to compare. `--json` prints data.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUNS = 7
+PYTHON = [sys.executable]
+KMSSIM = [*PYTHON, "-c", "from kmssim.cli import main; main()"]  # what the console script does
+COMMANDS = {
+    "python -c pass": [*PYTHON, "-c", "pass"],
+    "import kmssim.evaluator": [*PYTHON, "-c", "import kmssim.evaluator"],
+    "import kmssim.evaluator.pdp": [*PYTHON, "-c", "import kmssim.evaluator.pdp"],
+    "kmssim --help": [*KMSSIM, "--help"],
+    "kmssim decide 01_key_policy_must_trust": [*KMSSIM, "decide", "01_key_policy_must_trust"],
+    "kmssim compare (four labs, 17 requests)": [*KMSSIM, "compare"],
+}
+
+
+def seconds(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def measure() -> dict[str, dict[str, float]]:
+    for command in COMMANDS.values():
+        seconds(command)  # once uncounted: compiled modules, warm files
+    times = {name: [seconds(command) for _ in range(RUNS)] for name, command in COMMANDS.items()}
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    idle = medians["python -c pass"]
+    return {name: {"seconds": round(found, 3), "ratio": round(found / idle, 1)} for name, found in medians.items()}
+
+
+if __name__ == "__main__":
+    figures = measure()
+    if "--json" in sys.argv[1:]:
+        print(json.dumps(figures, indent=2))
+    else:
+        for name, figure in figures.items():
+            print(f"{figure['seconds']:8.3f} s  {figure['ratio']:6.1f} x  {name}")

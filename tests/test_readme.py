@@ -1,0 +1,48 @@
+"""The README is true: its output is what the commands print, its example runs, its verbs and files exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kmssim.cli import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OUTPUTS = re.findall(r"<!-- output of: kmssim (.+?) -->\n```\n\$ kmssim .+?\n(.*?)\n```", README, re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_readme_shows_output_and_an_example():
+    assert len(OUTPUTS) == 2
+    assert len(EXAMPLES) == 1
+
+
+@pytest.mark.parametrize(("command", "shown"), OUTPUTS)
+def test_shown_output_is_what_the_command_prints(command, shown):
+    arguments = [sys.executable, "-m", "kmssim.cli", *shlex.split(command)]
+    ran = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.rstrip() == shown
+
+
+def test_the_python_example_runs():
+    ran = subprocess.run([sys.executable, "-c", EXAMPLES[0]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "ALLOW"), ran.stderr
+
+
+def test_every_verb_is_in_the_tour():
+    for verb in cli.commands:
+        assert f"| `kmssim {verb}" in README
+
+
+def test_every_file_that_it_names_exists():
+    named = set(re.findall(r"`([\w/]+\.(?:py|md))`", README))
+    files = {path.name for path in ROOT.rglob("*.py")} | {path.name for path in ROOT.rglob("*.md")}
+    assert named
+    assert {name.rpartition("/")[2] for name in named} <= files
