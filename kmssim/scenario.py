@@ -83,7 +83,7 @@ class Scenario:
         return found
 
 
-def load_scenario(path: Path) -> Scenario:
+def load_scenario(path: Path | str) -> Scenario:
     """Read a scenario file.
 
     Raises:
@@ -92,7 +92,8 @@ def load_scenario(path: Path) -> Scenario:
         PolicyError: AWS would refuse one of its policies.
 
     """
-    return _read(read_json(path), Place(str(path), path.parent))
+    file = Path(path)
+    return _read(read_json(file), Place(str(file), file.parent))
 
 
 def parse_scenario(

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+import requests
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -16,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from kmssim.errors import InputError
 from kmssim.evaluator.policy import PolicyKind, parse_policy
 from kmssim.evaluator.request import Principal, PrincipalKind, Session, parse_principal, service_principal
-from kmssim.sandbox.gate import Gate
+from kmssim.sandbox.gate import GATED, Gate
 from kmssim.sandbox.identity import Credentials, Identities, root_access_key, root_user
 from kmssim.sandbox.reader import bypassed
 
@@ -49,7 +50,7 @@ class Watch:
 @pytest.fixture(params=["in process", "server"], scope="module")
 def gate_up(request):
     """An open gate, and the URL of a server behind it where calls go that way."""
-    with Gate(Watch()) as gate:
+    with Gate(Watch(), services=(*GATED, "s3")) as gate:
         if request.param == "in process":
             yield SimpleNamespace(gate=gate, watch=gate.hooks, url=None)
         else:
@@ -155,25 +156,19 @@ def test_unknown_wrong_and_missing_credentials_get_the_services_own_error(world,
         assert error_of(getattr(unsigned, operation))[0].startswith("MissingAuthenticationToken")
 
 
-def test_an_unknown_key_for_s3_gets_s3s_own_error():
-    with Gate(Watch(), services=("s3",)), mock_aws():
-        s3 = SESSION.client("s3", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
-        assert error_of(s3.list_buckets)[:2] == ("InvalidAccessKeyId", 403)
-        assert (
-            error_of(SESSION.client("s3", config=Config(signature_version=UNSIGNED)).list_buckets)[0] == "AccessDenied"
-        )
+def test_an_unknown_key_for_s3_gets_s3s_own_error(world):
+    unknown = Credentials("AKIAIOSFODNN7EXAMPLE", "x", None)
+    assert error_of(client(world, "s3", unknown).list_buckets)[:2] == ("InvalidAccessKeyId", 403)
+    unsigned = client(world, "s3", unknown, config=Config(signature_version=UNSIGNED))
+    assert error_of(unsigned.list_buckets)[:2] == ("AccessDenied", 403)
 
 
-@pytest.mark.parametrize("kind", [{}, {"signature_version": "s3v4"}], ids=["version 2", "version 4"])
-def test_a_presigned_url_carries_its_signer(kind):
-    watch = Watch()
-    with Gate(watch, services=("s3",)), mock_aws():
-        keys = {"aws_access_key_id": root_access_key(THEIRS), "aws_secret_access_key": "x"}
-        url = SESSION.client("s3", config=Config(**kind), **keys).generate_presigned_url("list_buckets")
-        import requests  # noqa: PLC0415 (moto has to be active when a session is made)
-
-        assert requests.get(url, timeout=5).status_code == 200
-    assert watch.principal == root_user(THEIRS)
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_a_presigned_url_carries_its_signer(world, version):
+    s3 = client(world, "s3", root_of(THEIRS), config=Config(signature_version=version))
+    url = s3.generate_presigned_url("list_buckets")
+    assert requests.get(url, timeout=5).status_code == 200
+    assert world.watch.principal == root_user(THEIRS)
 
 
 def test_an_inactive_key_is_refused_until_it_is_active_again(world):
