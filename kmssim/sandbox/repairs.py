@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from kmssim.sandbox.seams import Function, find_seam, replaced
@@ -41,13 +41,38 @@ def key_made_as(key_id: str) -> Iterator[None]:
         yield
 
 
+class _Shared:
+    """A replacement that several threads may hold at once: made by the first, undone after the last."""
+
+    def __init__(self) -> None:
+        self.holders = 0
+        self.undo = ExitStack()
+
+
+_key_ids = _Shared()
+
+
 @contextmanager
 def keys_as_aws_has_them() -> Iterator[None]:
     """The ids of multi-Region keys that AWS gives are taken, and moto refuses no DescribeKey by a rule of its own.
 
     moto takes `mrk-` and a UUID only. It refuses DescribeKey for a Deny of any principal, and fails on a policy
-    whose Statement is a single object.
+    whose Statement is a single object. An open sandbox holds this all the time, while any thread may read as well.
     """
+    with _lock:
+        if _key_ids.holders == 0:
+            _replace_key_checks(_key_ids.undo)
+        _key_ids.holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _key_ids.holders -= 1
+            if _key_ids.holders == 0:
+                _key_ids.undo.close()
+
+
+def _replace_key_checks(undo: ExitStack) -> None:
     response = find_seam("moto.kms.responses", "KmsResponse")
 
     def take_aws_ids(real: Function) -> Function:
@@ -56,12 +81,8 @@ def keys_as_aws_has_them() -> Iterator[None]:
 
         return validate
 
-    with (
-        _lock,
-        replaced(response, "_validate_cmk_id", take_aws_ids),
-        replaced(response, "_validate_key_policy", lambda _real: lambda *_args: None),
-    ):
-        yield
+    undo.enter_context(replaced(response, "_validate_cmk_id", take_aws_ids))
+    undo.enter_context(replaced(response, "_validate_key_policy", lambda _real: lambda *_args: None))
 
 
 @contextmanager

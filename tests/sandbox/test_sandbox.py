@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
 
 from kmssim.errors import InputError, SetupError
 from kmssim.evaluator.policy import PolicyKind, default_key_policy, parse_policy
@@ -237,3 +239,35 @@ def test_after_the_sandbox_nothing_of_it_is_left():
     with Sandbox(world()) as second:
         assert second.world == world()
         assert second.decisions == []
+
+
+def test_over_moto_s_http_server_the_same_call_gets_the_same_answer(sandbox):
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        credentials = sandbox.sign_in(parse_principal(APP))
+        kms = boto3.client(
+            "kms",
+            "us-east-1",
+            endpoint_url=f"http://{host}:{port}",
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret,
+            aws_session_token=credentials.token,
+        )
+        over_http = refused(kms.describe_key, KeyId=CLOSED_ARN)
+        blob = kms.encrypt(KeyId="alias/app", Plaintext=b"x")["CiphertextBlob"]
+    finally:
+        server.stop()
+    in_process = sandbox.client("kms", as_=APP)
+    assert over_http["Error"] == refused(in_process.describe_key, KeyId=CLOSED_ARN)["Error"]
+    assert over_http["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert in_process.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_other_threads_are_answered_while_the_sandbox_is_open(sandbox):
+    kms = sandbox.client("kms", as_=APP)
+    sandbox.client("kms", as_=ADMIN).update_key_description(KeyId=KEY_ID, Description="read the world again")
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda n: kms.encrypt(KeyId=KEY_ID, Plaintext=bytes([n])), range(16)))
+    assert {answer["KeyId"] for answer in answers} == {KEY_ARN}
