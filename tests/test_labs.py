@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from kmssim.errors import InputError
+from kmssim.evaluator.pdp import decide
+from kmssim.explain import explain
 from kmssim.labs import FILES, Lab, check_prediction, find_lab, find_labs, find_scenario, find_scenarios
+from kmssim.rules import all_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = find_labs(ROOT / "labs")
@@ -45,6 +48,19 @@ def test_every_request_of_a_lab_gives_its_reason_and_its_rules(lab):
     for request in lab.read_scenario().requests:
         assert request.why, request.name
         assert request.rules, request.name
+        assert set(request.rules) <= set(all_rules()), request.name
+
+
+@each_lab
+def test_what_a_lab_builds_on_are_labs(lab):
+    assert set(lab.read_metadata().prerequisites) <= {other.id for other in LABS}
+
+
+@each_lab
+def test_the_architecture_shows_the_lines_of_the_first_request(lab):
+    scenario = lab.read_scenario()
+    lines = [f"{name}: {text}" for name, text in explain(decide(scenario.world, scenario.requests[0].call)).lines]
+    assert "\n".join(["```", *lines, "```"]) in (lab.folder / "architecture.md").read_text(encoding="utf-8")
 
 
 @each_lab
@@ -88,4 +104,37 @@ def test_all_labs_are_meant_when_none_is_named(monkeypatch):
 def test_broken_metadata_is_an_input_error_with_its_file(tmp_path, content):
     (tmp_path / "metadata.json").write_text(content)
     with pytest.raises(InputError, match=r"metadata\.json"):
+        Lab(tmp_path).read_metadata()
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"minutes": "ten"}, "$.minutes"),
+        ({"title": " "}, "$.title"),
+        ({"type": "guess"}, "$.type"),
+        ({"layers": ["key_policy", "luck"]}, "$.layers[1]"),
+        ({"rules": ["KP-1", "KP-999"]}, "$.rules[1]"),
+        ({"sources": ["NOBODY"]}, "$.sources[0]"),
+        ({"example": {"request": "the workload decrypts an order"}}, "$.example.text"),
+        ({"id": "02_key_policy_trusts"}, "$.id"),
+        ({"colour": "red"}, "$.colour"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_mistake_in_metadata_is_named_by_its_json_path(tmp_path, change, path):
+    folder = tmp_path / LABS[0].id
+    folder.mkdir()
+    metadata = json.loads(LABS[0].metadata.read_text(encoding="utf-8"))
+    (folder / "metadata.json").write_text(json.dumps(metadata | change))
+    with pytest.raises(InputError) as refused:
+        Lab(folder).read_metadata()
+    assert f"metadata.json: {path}: " in str(refused.value)
+
+
+def test_a_missing_field_of_metadata_is_named(tmp_path):
+    metadata = json.loads(LABS[0].metadata.read_text(encoding="utf-8"))
+    del metadata["objective"]
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(InputError, match=r"\$\.objective: is missing"):
         Lab(tmp_path).read_metadata()

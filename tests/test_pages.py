@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import shutil
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -48,12 +51,39 @@ def test_a_page_has_a_language_one_heading_and_a_main_landmark(page):
     assert page.count("<main") == 1
 
 
-def test_the_first_page_shows_the_lines_of_the_decision():
-    scenario = LABS[0].read_scenario()
-    page = PAGES[LABS[0].page]
-    for name, text in explain(decide(scenario.world, scenario.requests[0].call)).lines:
-        assert name in page
-        assert text in page
+def text_of(page: str) -> str:
+    """What a reader sees: no tags, entities resolved, blanks folded."""
+    body = page.partition("<body>")[2]
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", body)).split())
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.id)
+def test_a_page_shows_the_lines_of_every_decision(lab):
+    scenario, shown = lab.read_scenario(), text_of(PAGES[lab.page])
+    for request in scenario.requests:
+        lines = explain(decide(scenario.world, request.call)).lines
+        assert " ".join(f"{name}: {text}" for name, text in lines) in shown, request.name
+
+
+@each_page
+def test_a_page_loads_nothing_and_admits_its_own_style_alone(page):
+    style = re.search(r"<style>(.*)</style>", page, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]) == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    assert not re.search(r"\s(?:src|style|on\w+)=", page)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+@each_page
+def test_every_link_of_a_page_leads_somewhere(page):
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    folder = next(path for path, text in PAGES.items() if text == page).parent
+    for target in re.findall(r'href="([^"]+)"', page):
+        assert target[1:] in ids if target.startswith("#") else (folder / target).is_file(), target
 
 
 @pytest.mark.parametrize("part", ["Governance", "Runtime = source of truth", "OPA = decision authority", "Bridge"])
