@@ -48,20 +48,33 @@ def _read(named: str) -> Scenario:
     return load_scenario(path)
 
 
+_with_authority = click.option(
+    "--authority",
+    metavar="NAME",
+    help="Who rules: rego (the default), regopy, regorus, python, or an OPA server's http://127.0.0.1:8181. "
+    "KMSSIM_AUTHORITY says it for all verbs.",
+)
+
+
 @cli.command(epilog="Example: kmssim decide labs/01_key_policy_must_trust/scenario.json")
 @click.argument("scenario")
 @click.option("--request", "names", multiple=True, metavar="NAME", help="Decide this request only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the decisions as JSON.")
 @click.option("--brief", is_flag=True, help="Leave the trace out of the JSON.")
 @click.option("--trace", is_flag=True, help="Show the trace as a tree.")
-def decide(scenario: str, names: Sequence[str], *, as_json: bool, brief: bool, trace: bool) -> None:
+@_with_authority
+def decide(
+    scenario: str, names: Sequence[str], authority: str | None, *, as_json: bool, brief: bool, trace: bool
+) -> None:
     """Predict and explain the requests of SCENARIO, a file or the name of a lab."""
+    from kmssim.authority import find_authority
     from kmssim.evaluator.pdp import decide as decide_call
     from kmssim.render import decision_json, decision_text
 
     read = _read(scenario)
     requests = [read.request(name) for name in names] or list(read.requests)
-    decided = [(request.name, decide_call(read.world, request.call)) for request in requests]
+    ruler = find_authority(authority)
+    decided = [(request.name, decide_call(read.world, request.call, ruler)) for request in requests]
     if as_json:
         answers = [decision_json(name, decision, brief=brief) for name, decision in decided]
         _print_json({"title": read.title, "requests": answers})
@@ -73,21 +86,25 @@ def decide(scenario: str, names: Sequence[str], *, as_json: bool, brief: bool, t
 @cli.command(epilog="Example: kmssim compare 01_key_policy_must_trust")
 @click.argument("scenarios", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
-def compare(scenarios: Sequence[str], *, as_json: bool) -> None:
+@_with_authority
+def compare(scenarios: Sequence[str], authority: str | None, *, as_json: bool) -> None:
     """Compare predicted with simulated decisions, and with what moto alone answers.
 
-    SCENARIOS are files or names of labs; without any, all labs of this folder. Exits with 1 when a prediction and the
-    sandbox disagree, or a stated expectation does not hold.
+    SCENARIOS are files or names of labs; without any, all labs of this folder. Predictions are ruled by Python, the
+    sandbox by the decision authority. Exits with 1 when a prediction and the sandbox disagree, or a stated expectation
+    does not hold.
     """
+    from kmssim.authority import find_authority
     from kmssim.labs import find_scenarios
     from kmssim.progress import showing_progress
     from kmssim.scenario import load_scenario
 
     read = [load_scenario(path) for path in find_scenarios(scenarios)]
+    ruler = find_authority(authority)
     with showing_progress(sum(len(scenario.requests) for scenario in read), "comparing") as advance:
         from kmssim.compare import compare_scenario, summarize
 
-        compared = [compare_scenario(scenario, advance) for scenario in read]
+        compared = [compare_scenario(scenario, advance, ruler) for scenario in read]
     totals = summarize(compared)
     if as_json:
         from kmssim.tables import comparisons_json
@@ -103,6 +120,28 @@ def compare(scenarios: Sequence[str], *, as_json: bool) -> None:
 def _colored() -> bool:
     """Colour on a terminal only, and not where NO_COLOR is set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+@cli.command(epilog="Example: kmssim authority --check --authority regorus")
+@_with_authority
+@click.option("--check", is_flag=True, help="Hold it against the rule in Python, on every input without a denial.")
+@click.option("--all", "whole", is_flag=True, help="With --check: on every input there is; takes minutes.")
+@click.option("--policy", is_flag=True, help="Print the policy, for an OPA server to load.")
+@click.option("--json", "as_json", is_flag=True, help="Print what is said as JSON.")
+def authority(authority: str | None, *, check: bool, whole: bool, policy: bool, as_json: bool) -> None:
+    """Show the decision authority, or check it, or print its policy.
+
+    Exits with 1 when it rules otherwise than the same rule in Python.
+    """
+    from kmssim.authority.policy import POLICY
+    from kmssim.authority_report import authority_text, report_on
+
+    if policy:
+        click.echo(POLICY, nl=False)
+        return
+    report = report_on(authority, check=check or whole, whole=whole)
+    _print_json(report) if as_json else click.echo(authority_text(report), nl=False)
+    sys.exit(FINDING if report["check"] and report["check"]["wrong"] else FINE)
 
 
 @cli.command(epilog="Example: kmssim rule GR-16")

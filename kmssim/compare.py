@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from kmssim.because import because
-from kmssim.evaluator.decision import Decision, Layer
+from kmssim.evaluator.decision import Authority, Decision, Layer
 from kmssim.evaluator.pdp import decide
 from kmssim.expectations import unmet_expectations
 from kmssim.explain import deciding_permission
@@ -84,10 +84,16 @@ def _nothing() -> None:
     """Nobody is watching."""
 
 
-def compare_scenario(scenario: Scenario, advance: Callable[[], None] = _nothing) -> Comparison:
-    """Answer every request of a scenario four times; `advance` is called after each."""
+def compare_scenario(
+    scenario: Scenario, advance: Callable[[], None] = _nothing, authority: Authority | None = None
+) -> Comparison:
+    """Answer every request of a scenario four times; `advance` is called after each.
+
+    The prediction is ruled by Python, the sandbox by `authority` (None: `find_authority()`'s), so that the two sides
+    share no combining rule either.
+    """
     rows = []
-    with Bench(scenario.world) as bench:
+    with Bench(scenario.world, authority) as bench:
         for request in scenario.requests:
             rows.append(_compare(scenario, request, bench))
             advance()

@@ -4,7 +4,9 @@
     ├── InputError           a file or argument that a person wrote is broken
     │   └── PolicyError      a policy document that AWS would refuse
     └── SetupError           this machine or this installation cannot do what was asked
-        └── NetworkEscapeError   something tried to leave the machine
+        ├── NetworkEscapeError   something tried to leave the machine
+        └── AuthorityError       the decision authority does not rule: it is missing, out of reach, or talks nonsense
+            └── AuthorityDisagreementError   it rules otherwise than the same rule in Python
 
 "Denied" is not in the tree: a denial is a value (`kmssim.evaluator.decision.Decision`), never an exception.
 Each message says what is wrong, where, and what to do; the command line prints it and exits with 2.
@@ -58,3 +60,11 @@ class SetupError(KmssimError):
 
 class NetworkEscapeError(SetupError):
     """A connection that would have left the machine. Not an OSError on purpose: nothing retries or swallows it."""
+
+
+class AuthorityError(SetupError):
+    """The decision authority does not rule. The call that asked is refused; no other authority stands in for it."""
+
+
+class AuthorityDisagreementError(AuthorityError):
+    """The authority's ruling and the Python rule's differ; the message shows the facts and both rulings."""

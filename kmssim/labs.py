@@ -145,7 +145,8 @@ class Finding:
 
 def check_prediction(lab: Lab) -> list[Finding]:
     """Hold each request's stated expectation against the evaluator; empty where all hold."""
-    from kmssim.evaluator.pdp import decide  # noqa: PLC0415 - listing labs needs no evaluator
+    from kmssim.authority import find_authority  # noqa: PLC0415 - listing labs needs no evaluator
+    from kmssim.evaluator.pdp import decide  # noqa: PLC0415
     from kmssim.expectations import unmet_expectations  # noqa: PLC0415
 
     scenario = lab.read_scenario()
@@ -154,7 +155,7 @@ def check_prediction(lab: Lab) -> list[Finding]:
         if request.expect is None:
             findings.append(Finding(request.name, "the request states no expectation"))
             continue
-        unmet = unmet_expectations(request.expect, decide(scenario.world, request.call))
+        unmet = unmet_expectations(request.expect, decide(scenario.world, request.call, find_authority()))
         findings += [Finding(request.name, text) for text in unmet]
     return findings
 

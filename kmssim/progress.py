@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-Advance = Callable[[], None]
+
+class Advance(Protocol):
+    """Called after each step, or with how many were done."""
+
+    def __call__(self, steps: int = 1) -> None:
+        """Move the bar."""
 
 
-def _nothing() -> None:
+def _nothing(steps: int = 1) -> None:
     """Nobody is watching."""
 
 
@@ -25,4 +31,4 @@ def showing_progress(total: int, what: str) -> Iterator[Advance]:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda steps=1: bar.advance(task, steps)

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kmssim.authority.exchange import write_facts
 from kmssim.evaluator.decision import (
     Decision,
-    Facts,
     GrantTrace,
     Layer,
     LayerTrace,
@@ -38,6 +38,8 @@ def decision_json(name: str, decision: Decision, *, brief: bool = False) -> Json
         "message": decision.failure.message if decision.failure else None,
         "uncertain": list(decision.uncertain),
         "authority": decision.authority,
+        "engine": decision.ruled_by.engine or None,
+        "policy_digest": decision.ruled_by.policy_digest,
         "rules": list(explanation.rules),
         "because": explanation.because,
     }
@@ -68,9 +70,11 @@ def _permission_json(permission: PermissionTrace) -> Json:
         "key": permission.key,
         "allowed": permission.ruling.allowed,
         "explicit": permission.ruling.explicit,
+        "reason": permission.ruling.reason.value,
         "decided_by": layer_words(permission.ruling.layers),
+        "paths": [path.value for path in permission.ruling.paths],
         "layers": [_layer_json(trace) for trace in permission.layers],
-        "facts": facts_json(permission.facts),
+        "facts": write_facts(permission.facts),
         "context": {key: _plain(value) for key, value in sorted(permission.context.items())},
     }
 
@@ -119,19 +123,6 @@ def _mismatch_json(mismatch: Mismatch | None) -> Mapping[str, str] | None:
     return {"element": mismatch.element, "wanted": mismatch.wanted, "found": mismatch.found, "rule": mismatch.rule}
 
 
-def facts_json(facts: Facts) -> Json:
-    """The finite facts that the combining rule looked at."""
-    return {
-        "verdicts": {layer.value: facts.verdicts[layer].value for layer in Layer},
-        "source": facts.source.value,
-        "same_account": facts.same_account,
-        "direct": facts.direct.value if facts.direct else None,
-        "delegated": facts.delegated,
-        "granted": facts.granted.value if facts.granted else None,
-        "granted_to_account": facts.granted_to_account,
-    }
-
-
 def decision_text(name: str, decision: Decision, file: str | None, *, trace: bool = False) -> str:
     """One request's answer for a person: the layers, the causal sentence, the statements, the rules."""
     return "\n".join(_decision_lines(name, decision, explain(decision), file, trace=trace)) + "\n"
@@ -165,7 +156,8 @@ def _decision_lines(
     yield f"Rules: {', '.join(explanation.rules)}"
     if decision.uncertain:
         yield f"Uncertain: rests on {', '.join(decision.uncertain)}, which AWS leaves open"
-    yield f"Authority: {decision.authority}"
+    digest = decision.ruled_by.policy_digest
+    yield f"Authority: {decision.authority}" + (f", policy {digest[:12]}" if digest else "")
     if trace:
         yield ""
         yield from _trace_lines(decision)
@@ -183,7 +175,9 @@ def _trace_lines(decision: Decision) -> Iterator[str]:
             for grant in layer.grants:
                 yield f"│  ├─ grant {grant.name or grant.grant}{_mismatch_text(grant.mismatch)}"
         word = "allowed" if permission.ruling.allowed else "denied"
-        yield f"└─ {word} by {', '.join(layer_words(permission.ruling.layers))}"
+        ruling, engine = permission.ruling, decision.ruled_by.engine or "this Python"
+        paths = f", paths: {', '.join(path.value for path in ruling.paths)}" if ruling.paths else ""
+        yield f"└─ {word} by {', '.join(layer_words(ruling.layers))} ({ruling.reason.value}{paths}; ruled by {engine})"
 
 
 def _mismatch_text(mismatch: Mismatch | None) -> str:

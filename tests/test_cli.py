@@ -77,7 +77,7 @@ def test_decide_prints_json_in_the_words_that_tools_read():
     answer = json.loads(kmssim("decide", LAB, "--json").stdout)
     request = answer["requests"][0]
     assert set(request) == {
-        "name", "decision", "kind", "layers", "error", "message", "uncertain", "authority", "rules", "because", "trace",
+        "name", "decision", "kind", "layers", "error", "message", "uncertain", "authority", "engine", "policy_digest", "rules", "because", "trace",
     }  # fmt: skip
     assert (request["decision"], request["kind"], request["layers"]) == ("DENY", "implicit", ["key_policy"])
     assert request["error"] == "AccessDeniedException"

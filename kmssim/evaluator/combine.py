@@ -5,22 +5,34 @@
 3. Otherwise one *open path* is enough. A path is a way from the caller to the key; it names the layers that give it,
    and it is blocked by each layer that it also needs and that does not allow.
 
+       iam         no key takes part                            identity, boundary, session (DA-38, DA-39)
+       grant       a grant helps, or retires itself             what its form leaves standing (GR-33 to GR-40, GR-60)
        direct      the key policy names the caller              what its form leaves standing (DA-20 to DA-26)
        delegation  the key policy hands the account to IAM      identity, boundary, session (DA-27)
        across      the key is another account's                 key policy, identity, boundary, session (XA-1, XA-2)
-       grant       a grant helps                                what its form leaves standing (GR-33, GR-35, GR-40)
-       IAM alone   no key takes part                            identity, boundary, session (DA-38, DA-39)
-       retiring    RetireGrant                                  the grant (GR-60, GR-61)
+
+`authority.rego` is the same rule in Rego. The two agree on every input; where they ever differ the call is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kmssim.evaluator.decision import Facts, Layer, Limits, Ruling, Source, Verdict
+from kmssim.evaluator.decision import (
+    Authority,
+    Facts,
+    Layer,
+    Limits,
+    PathKind,
+    Reason,
+    RuledBy,
+    Ruling,
+    Source,
+    Verdict,
+)
 
-_SILENT_BLOCKS_ALL = frozenset({Layer.SCP, Layer.VPC_ENDPOINT})
+_SILENT_CLOSES_ALL = frozenset({Layer.SCP, Layer.VPC_ENDPOINT})
 _CALLER_SIDE = frozenset({Layer.IDENTITY, Layer.BOUNDARY, Layer.SESSION})
 _LIMITED_BY = {
     Limits.NOTHING: frozenset[Layer](),
@@ -33,6 +45,7 @@ _LIMITED_BY = {
 class Path:
     """A way to an allow: the layers that give it, and those that must not be silent on it."""
 
+    kind: PathKind
     given_by: frozenset[Layer]
     needs: frozenset[Layer]
 
@@ -41,34 +54,46 @@ def combine(facts: Facts) -> Ruling:
     """Join the layers' verdicts into one ruling."""
     denying = frozenset(layer for layer, verdict in facts.verdicts.items() if verdict is Verdict.DENY)
     if denying:
-        return Ruling(allowed=False, layers=denying, explicit=True)
-    closed = _not_allowing(facts, _SILENT_BLOCKS_ALL)
-    paths = {path: _not_allowing(facts, path.needs) for path in _paths(facts)}
-    open_paths = [path for path, blocked_by in paths.items() if not blocked_by]
+        return Ruling(Reason.EXPLICIT_DENY, denying)
+    closed = _not_allowing(facts, _SILENT_CLOSES_ALL)
+    blocked = {path: _not_allowing(facts, path.needs) for path in _paths(facts)}
+    open_paths = [path for path, by in blocked.items() if not by]
     if open_paths and not closed:
-        return Ruling(allowed=True, layers=frozenset().union(*(path.given_by for path in open_paths)))
+        giving = frozenset[Layer]().union(*(path.given_by for path in open_paths))
+        return Ruling(Reason.ALLOWED, giving, _kinds(open_paths))
     if open_paths:
-        return Ruling(allowed=False, layers=closed)
-    return Ruling(allowed=False, layers=closed.union(*(paths.values() or [_missing_source(facts)])))
+        return Ruling(Reason.GUARDRAIL_SILENT, closed, _kinds(open_paths))
+    if blocked:
+        return Ruling(Reason.PATHS_BLOCKED, closed.union(*blocked.values()), _kinds(blocked))
+    return Ruling(Reason.NO_PATH, closed | {_missing_source(facts)})
+
+
+PYTHON = Authority(RuledBy("python"), combine)
+"""This page as the decision authority: for bulk work, and as Rego's second opinion."""
+
+
+def _kinds(paths: Iterable[Path]) -> tuple[PathKind, ...]:
+    return tuple(path.kind for path in paths)
 
 
 def _paths(facts: Facts) -> Iterator[Path]:
     if facts.source is Source.IDENTITY:
-        yield Path(frozenset({Layer.IDENTITY}), _CALLER_SIDE)
+        yield Path(PathKind.IAM, frozenset({Layer.IDENTITY}), _CALLER_SIDE)
         return
     if facts.granted is not None:
         by_account = frozenset({Layer.IDENTITY}) if facts.granted_to_account else frozenset[Layer]()
-        yield Path(frozenset({Layer.GRANT}) | by_account, _LIMITED_BY[facts.granted] | by_account)
+        yield Path(PathKind.GRANT, frozenset({Layer.GRANT}) | by_account, _LIMITED_BY[facts.granted] | by_account)
     if facts.source is Source.GRANT:
         return
     trusted = facts.direct is not None or facts.delegated
     if facts.same_account:
         if facts.direct is not None:
-            yield Path(frozenset({Layer.KEY_POLICY}), _LIMITED_BY[facts.direct])
+            yield Path(PathKind.DIRECT, frozenset({Layer.KEY_POLICY}), _LIMITED_BY[facts.direct])
         if facts.delegated:
-            yield Path(frozenset({Layer.KEY_POLICY, Layer.IDENTITY}), _CALLER_SIDE)
+            yield Path(PathKind.DELEGATION, frozenset({Layer.KEY_POLICY, Layer.IDENTITY}), _CALLER_SIDE)
     elif trusted or facts.granted is None:
-        yield Path(frozenset({Layer.KEY_POLICY, Layer.IDENTITY}), _CALLER_SIDE | {Layer.KEY_POLICY})
+        both = frozenset({Layer.KEY_POLICY, Layer.IDENTITY})
+        yield Path(PathKind.ACROSS, both, _CALLER_SIDE | {Layer.KEY_POLICY})
 
 
 def _not_allowing(facts: Facts, layers: frozenset[Layer]) -> frozenset[Layer]:
@@ -82,6 +107,6 @@ def _not_allowing(facts: Facts, layers: frozenset[Layer]) -> frozenset[Layer]:
     )
 
 
-def _missing_source(facts: Facts) -> frozenset[Layer]:
-    """Which layer is to blame when there is no path at all."""
-    return frozenset({Layer.GRANT if facts.source is Source.GRANT else Layer.KEY_POLICY})
+def _missing_source(facts: Facts) -> Layer:
+    """The layer that would have had to open a path, where there is none at all."""
+    return Layer.GRANT if facts.source is Source.GRANT else Layer.KEY_POLICY

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -71,14 +71,76 @@ class Facts:
     granted: Limits | None = None
     granted_to_account: bool = False
 
+    def __hash__(self) -> int:
+        """Facts are what rulings are kept by; a mapping has no hash of its own."""
+        verdicts = frozenset(self.verdicts.items())
+        return hash((verdicts, self.source, self.same_account, self.direct, self.granted, self.delegated))
+
+
+class Reason(Enum):
+    """Why a ruling is what it is."""
+
+    ALLOWED = "allowed"
+    EXPLICIT_DENY = "explicit_deny"
+    GUARDRAIL_SILENT = "guardrail_silent"
+    """a path is open, but a guardrail that applies does not allow"""
+    PATHS_BLOCKED = "paths_blocked"
+    """there are paths, and each is blocked by a layer that it needs"""
+    NO_PATH = "no_path"
+    """nothing leads from the caller to the key"""
+
+
+class PathKind(Enum):
+    """The ways from a caller to an allow; see `combine`."""
+
+    IAM = "iam"
+    GRANT = "grant"
+    DIRECT = "direct"
+    DELEGATION = "delegation"
+    ACROSS = "across"
+
 
 @dataclass(frozen=True)
 class Ruling:
-    """The combining rule's answer: allowed or not, by which layers, and whether a Deny was explicit."""
+    """The combining rule's answer.
 
-    allowed: bool
+    `layers`: those that decided. `paths`: those that are open; where all are blocked, all of them; after an explicit
+    deny none, since none was looked for.
+    """
+
+    reason: Reason
     layers: frozenset[Layer]
-    explicit: bool = False
+    paths: tuple[PathKind, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the request is allowed."""
+        return self.reason is Reason.ALLOWED
+
+    @property
+    def explicit(self) -> bool:
+        """Whether it is denied explicitly."""
+        return self.reason is Reason.EXPLICIT_DENY
+
+
+@dataclass(frozen=True)
+class RuledBy:
+    """Who joined the layers: `rego`, `python` or `opa`; the engine that ran the policy, and the policy's SHA-256."""
+
+    authority: str
+    engine: str = ""
+    policy_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A decision authority: what joins the layers' verdicts into a ruling, and as whom it is shown.
+
+    `rule` either rules or raises an AuthorityError; nothing downstream can change its answer.
+    """
+
+    shown: RuledBy
+    rule: Callable[[Facts], Ruling]
 
 
 @dataclass(frozen=True)
@@ -179,7 +241,12 @@ class Decision:
     failure: Failure | None
     permissions: tuple[PermissionTrace, ...]
     uncertain: tuple[str, ...] = ()
-    authority: str = "python"
+    ruled_by: RuledBy = RuledBy("python")
+
+    @property
+    def authority(self) -> str:
+        """Who joined the layers: `rego`, `python` or `opa`."""
+        return self.ruled_by.authority
 
     @property
     def word(self) -> str:

@@ -9,45 +9,48 @@ evaluation came by is read the other way, and where that ends in another answer 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.caller import Caller, find_caller
-from kmssim.evaluator.combine import combine
+from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful
 from kmssim.evaluator.context import derive_global_keys
-from kmssim.evaluator.context_kms import derive_kms_keys, request_tags
-from kmssim.evaluator.decision import Decision, Facts, Failure, Layer, PermissionTrace, Ruling, Source
+from kmssim.evaluator.context_kms import derive_kms_keys, request_tags, stated_keys
+from kmssim.evaluator.decision import Authority, Decision, Failure, Layer, PermissionTrace, Source, Verdict
 from kmssim.evaluator.facts import gather_facts
 from kmssim.evaluator.forward import Forwarded, forward, translate_failure
 from kmssim.evaluator.keys import Absence, MissingKey
 from kmssim.evaluator.layers import Asked, judge_all, judge_identity
 from kmssim.evaluator.match import Request
 from kmssim.evaluator.messages import access_denied, grant_not_found, key_not_found
+from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.outcome import check_state, find_failure
 from kmssim.evaluator.permissions import Leg, MissingGrant, legs_of
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.request import Call
+from kmssim.evaluator.validation import find_invalid_parameter
 from kmssim.evaluator.world import World
 
-Combine = Callable[[Facts], Ruling]
+_INVALID_ARN = "InvalidArnException"
+_GUARDRAILS = (Layer.RCP, Layer.SCP, Layer.VPC_ENDPOINT)
 
 
-def decide(world: World, call: Call, combining: Combine = combine, authority: str = "python") -> Decision:
+def decide(world: World, call: Call, authority: Authority = PYTHON) -> Decision:
     """Decide one call: allowed or not, why, and what the caller sees.
 
-    `combining` is the rule that joins the layers, `authority` the name under which it is shown; the default is the
-    rule in Python. Never raises for a world and a call that were accepted.
+    `authority` joins the layers; the default is the rule in Python. For a world and a call that were accepted it is
+    the only thing that may raise: an AuthorityError, when it does not rule.
     """
     questions = OpenQuestions()
-    decision = _decide(world, call, combining, questions)
+    decision = _decide(world, call, authority, questions)
     rests_on = tuple(
         question
         for question in sorted(questions.met, key=_number)
-        if _differs(_decide(world, call, combining, OpenQuestions(frozenset({question}))), decision)
+        if _differs(_decide(world, call, authority, OpenQuestions(frozenset({question}))), decision)
     )
-    return replace(decision, uncertain=rests_on, authority=authority)
+    return replace(decision, uncertain=rests_on, ruled_by=authority.shown)
 
 
 def _number(question: str) -> int:
@@ -60,8 +63,8 @@ def _differs(other: Decision, decision: Decision) -> bool:
     return (other.allowed, other_code) != (decision.allowed, code)
 
 
-def _decide(world: World, call: Call, combining: Combine, questions: OpenQuestions) -> Decision:
-    evaluation = _Evaluation(world, find_caller(world, call.principal), combining, questions)
+def _decide(world: World, call: Call, authority: Authority, questions: OpenQuestions) -> Decision:
+    evaluation = _Evaluation(world, find_caller(world, call.principal), authority, questions)
     if call.service == "kms":
         return evaluation.decide_kms(call)
     return evaluation.decide_forwarded(forward(world, call))
@@ -73,7 +76,7 @@ class _Evaluation:
 
     world: World
     caller: Caller
-    combining: Combine
+    authority: Authority
     questions: OpenQuestions
 
     def decide_forwarded(self, forwarded: Forwarded) -> Decision:
@@ -84,6 +87,8 @@ class _Evaluation:
         decided = [own]
         for call in forwarded.kms_calls:
             decision = self.decide_kms(call)
+            if decision.permissions and decision.failure and forwarded.cached and self.questions.other_reading("UN-24"):
+                continue  # the service still holds what KMS once gave to this requester
             decided += decision.permissions
             if not decision.allowed:
                 return _with_failure(replace(decision, permissions=tuple(decided)), forwarded)
@@ -94,7 +99,19 @@ class _Evaluation:
         return self.join(forwarded.call, decided, [])
 
     def decide_kms(self, call: Call) -> Decision:
-        """A call to KMS: find what it is about, authorize every leg, then see how it ends."""
+        """A call to KMS: find what it is about, authorize every leg, then see how it ends.
+
+        A parameter that no call may have is refused before (CH-1). Whoever is authorized is so nevertheless; of anybody
+        else it is not asked.
+        """
+        decision = self.decide_valid(call)
+        refused = find_invalid_parameter(call)
+        if refused is None:
+            return decision
+        return replace(decision, failure=refused) if decision.allowed else _never_authorized(call, refused)
+
+    def decide_valid(self, call: Call) -> Decision:
+        """Steps 3 to 8 of the order of checks (section 14)."""
         legs = legs_of(self.world, call)
         if isinstance(legs, MissingKey | MissingGrant):
             return self.not_found(call, legs)
@@ -120,7 +137,7 @@ class _Evaluation:
         facts = gather_facts(asked, traces, paths)
         key = leg.key.arn if leg.key else None
         return PermissionTrace(
-            leg.action, leg.resource, key, _shown(context), tuple(traces.values()), facts, self.combining(facts)
+            leg.action, leg.resource, key, _shown(context), tuple(traces.values()), facts, self.authority.rule(facts)
         )
 
     def context(self, call: Call, leg: Leg) -> Context:
@@ -129,7 +146,7 @@ class _Evaluation:
         derived = derive_global_keys(self.world, call, self.caller, leg.region, leg.owner, tags)
         if leg.action.startswith("kms:"):
             derived.update(derive_kms_keys(call, self.caller, leg))
-        derived.update(call.context)
+        derived.update(stated_keys(call, leg))
         return derived
 
     def join(self, call: Call, permissions: Sequence[PermissionTrace], legs: Sequence[Leg]) -> Decision:
@@ -151,9 +168,10 @@ class _Evaluation:
         if isinstance(missing, MissingGrant):
             failure = grant_not_found(missing)
         else:
-            action = "kms:ReEncryptFrom" if call.name == "ReEncrypt" else call.operation
-            failure = self.missing_key_failure(call, missing, action)
-        return Decision(call, allowed=False, explicit=False, layers=frozenset(), failure=failure, permissions=())
+            failure = self.missing_key_failure(call, missing, missing.action or call.operation)
+            if failure.code == _INVALID_ARN and _INVALID_ARN not in OPERATIONS[call.name].errors:
+                failure = replace(failure, code="NotFoundException")  # as for ARNs of other Regions (EM-22)
+        return _never_authorized(call, failure)
 
     def missing_key_failure(self, call: Call, missing: MissingKey, action: str) -> Failure:
         """NotFound for a caller whom IAM would allow the action on such a key, the masked denial for others (CH-3)."""
@@ -174,8 +192,18 @@ class _Evaluation:
         return trace.verdict.value == "allow"
 
     def ask_again(self, world: World, call: Call, leg: Leg) -> PermissionTrace:
-        """One permission in a changed `world`: the lock-out check's question (TP-7, TP-8)."""
-        return replace(self, world=world).permission(call, leg)
+        """One permission in a changed `world`: the lock-out check's question (TP-7).
+
+        It looks at the new key policy and at the caller's own policies, at no guardrail (TP-8).
+        """
+        trace = replace(self, world=world).permission(call, leg)
+        verdicts = {**trace.facts.verdicts, **dict.fromkeys(_GUARDRAILS, Verdict.NOT_APPLICABLE)}
+        facts = replace(trace.facts, verdicts=verdicts)
+        return replace(trace, facts=facts, ruling=self.authority.rule(facts))
+
+
+def _never_authorized(call: Call, failure: Failure) -> Decision:
+    return Decision(call, allowed=False, explicit=False, layers=frozenset(), failure=failure, permissions=())
 
 
 def _with_failure(decision: Decision, forwarded: Forwarded) -> Decision:

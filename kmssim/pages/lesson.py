@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kmssim.authority import find_authority
 from kmssim.errors import InputError
 from kmssim.evaluator.decision import Decision, PermissionTrace
 from kmssim.evaluator.pdp import decide
@@ -68,7 +69,7 @@ def prepare(lab: Lab) -> Lesson:
 
 
 def _answer(scenario: Scenario, request: ScenarioRequest) -> Answer:
-    decision = decide(scenario.world, request.call)
+    decision = decide(scenario.world, request.call, find_authority())
     return Answer(request, decision, explain(decision))
 
 

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.core import set_initial_no_auth_action_count
 
 from kmssim.errors import KmssimError
+from kmssim.evaluator.decision import Authority
 from kmssim.evaluator.request import Call
 from kmssim.evaluator.world import World
 from kmssim.sandbox.declared import Declared, write_declared
@@ -40,10 +41,10 @@ class Observations:
 class Bench:
     """Observes calls over one world. Open it with `with`."""
 
-    def __init__(self, world: World) -> None:
-        """Nothing starts before the `with`."""
+    def __init__(self, world: World, authority: Authority | None = None) -> None:
+        """Nothing starts before the `with`. `authority` is the sandbox's."""
         self._world = world
-        self._sandbox = Sandbox(world)
+        self._sandbox = Sandbox(world, authority)
 
     def __enter__(self) -> Self:
         """Start the sandbox."""

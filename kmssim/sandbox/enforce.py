@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from botocore import xform_name
 
-from kmssim.evaluator.decision import Decision
+from kmssim.errors import AuthorityError
+from kmssim.evaluator.decision import Authority, Decision
 from kmssim.evaluator.keys import FoundKey, find_key
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.pdp import decide
@@ -50,6 +51,7 @@ class Enforcement:
 
     read: Callable[[], World]
     memory: Memory
+    authority: Authority
     decisions: list[Decision] = field(default_factory=list)
     _world: World | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -73,7 +75,11 @@ class Enforcement:
         world = self.world()
         call = to_call(wire, principal, grant_of=self._grant_of, key_arn=lambda key_id: _arn_of(world, wire, key_id))
         call = self._with_declared_grant(call)
-        decision = decide(world, call)
+        try:
+            decision = decide(world, call, self.authority)
+        except AuthorityError as error:
+            # closed: who cannot be asked allows nothing; 400, since a client would only repeat what is a 500
+            return Refusal("KMSInternalException", f"kmssim: {error}")
         self.decisions.append(decision)
         if decision.failure is not None:
             return Refusal(decision.failure.code, decision.failure.message, decision.failure.status)

@@ -17,8 +17,9 @@ import boto3
 from botocore.config import Config
 from moto import mock_aws
 
+from kmssim.authority import find_authority
 from kmssim.errors import InputError
-from kmssim.evaluator.decision import Decision
+from kmssim.evaluator.decision import Authority, Decision
 from kmssim.evaluator.request import Principal, parse_principal
 from kmssim.evaluator.world import World
 from kmssim.sandbox.enforce import Enforcement
@@ -38,12 +39,15 @@ _ONE_TRY = Config(retries={"total_max_attempts": 1}, parameter_validation=True)
 class Sandbox:
     """A simulated KMS that holds one world. Open it with `with`; one at a time in a process."""
 
-    def __init__(self, world: World) -> None:
-        """Nothing starts before the `with`."""
+    def __init__(self, world: World, authority: Authority | None = None) -> None:
+        """Nothing starts before the `with`. `authority` rules on every call; None: `find_authority()`'s.
+
+        Raises AuthorityError when that authority is not there.
+        """
         self._declared = world
         self._reader = Reader()
         self._identities = Identities()
-        self._enforcement = Enforcement(self._read, Memory())
+        self._enforcement = Enforcement(self._read, Memory(), authority or find_authority())
         self._mock = mock_aws()
         self._open = ExitStack()
         self._gate = ExitStack()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kmssim.authority import find_authority
 from kmssim.evaluator.pdp import decide
 from kmssim.explain import explain
 from kmssim.labs import Lab, check_prediction, check_simulation
@@ -21,7 +22,7 @@ def test_the_sandbox_answers_as_predicted():
 
 def test_the_lines_of_the_lab_page_are_what_the_evaluator_says():
     scenario = LAB.read_scenario()
-    explanation = explain(decide(scenario.world, scenario.requests[0].call))
+    explanation = explain(decide(scenario.world, scenario.requests[0].call, find_authority()))
     assert [f"{name}: {text}" for name, text in explanation.lines] == [
         "IAM policy: kms:Decrypt allowed",
         "KMS key policy: workload role not trusted",

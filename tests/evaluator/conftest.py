@@ -1,4 +1,4 @@
-"""Lets these tests import `building` and `domain` beside them: test folders are no packages."""
+"""Lets these tests import `building` beside them: test folders are no packages."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from domain import ABSENT, ALLOW, DENY, SILENT, all_facts, facts_without_denies
 
 from kmssim.evaluator.combine import combine
 from kmssim.evaluator.decision import Layer, Source
+from kmssim.evaluator.domain import ABSENT, ALLOW, DENY, SILENT, all_facts, facts_without_denies
 from kmssim.explain import _cured
 
 GUARDRAILS = (Layer.RCP, Layer.SCP, Layer.VPC_ENDPOINT)

@@ -33,7 +33,7 @@ from building import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kmssim.evaluator.decision import Decision, Layer, Ruling, Verdict
+from kmssim.evaluator.decision import Authority, Decision, Layer, Reason, RuledBy, Ruling, Verdict
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.pdp import decide
 from kmssim.evaluator.request import Call, Ciphertext, Network, service_principal
@@ -335,9 +335,12 @@ def test_a_decision_has_no_truth_value():
         bool(decided(world()))
 
 
-def test_the_combining_rule_can_be_another_and_is_named():
-    decision = decide(world(), call(), lambda _facts: Ruling(allowed=True, layers=frozenset({Layer.GRANT})), "somebody")
+def test_the_authority_can_be_another_and_is_shown():
+    shown = RuledBy("somebody", "some engine", "1234")
+    somebody = Authority(shown, lambda _facts: Ruling(Reason.ALLOWED, frozenset({Layer.GRANT})))
+    decision = decide(world(), call(), somebody)
     assert (decision.allowed, decision.layers, decision.authority) == (True, {Layer.GRANT}, "somebody")
+    assert decision.ruled_by == shown
 
 
 def test_of_several_permissions_the_explicitly_denied_ones_are_blamed():

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from kmssim.errors import InputError, SetupError
+from kmssim.authority.policy import DIGEST
+from kmssim.errors import AuthorityDisagreementError, AuthorityError, InputError, SetupError
+from kmssim.evaluator.combine import PYTHON
+from kmssim.evaluator.decision import Authority, Reason, RuledBy
 from kmssim.evaluator.policy import PolicyKind, default_key_policy, parse_policy
 from kmssim.evaluator.request import Session, parse_principal, service_principal
 from kmssim.evaluator.world import Account, Constraints, Grant, Key, Role, User, World
@@ -95,6 +99,43 @@ def test_a_refused_call_never_reaches_moto(sandbox):
     kms = sandbox.client("kms", as_=APP)
     refused(kms.schedule_key_deletion, KeyId=KEY_ID, PendingWindowInDays=7)
     assert sandbox.reader("kms", HERE, "us-east-1").describe_key(KeyId=KEY_ID)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def test_the_sandbox_is_ruled_by_rego_unless_told_otherwise(sandbox):
+    sandbox.client("kms", as_=ADMIN).describe_key(KeyId=KEY_ID)
+    assert sandbox.decisions[-1].authority == "rego"
+    assert sandbox.decisions[-1].ruled_by.policy_digest == DIGEST
+
+
+def test_another_authority_can_rule_in_the_sandbox():
+    with Sandbox(world(), PYTHON) as sandbox:
+        sandbox.client("kms", as_=ADMIN).describe_key(KeyId=KEY_ID)
+        assert sandbox.decisions[-1].authority == "python"
+
+
+@pytest.mark.parametrize("error", [AuthorityError, AuthorityDisagreementError])
+def test_where_the_authority_does_not_rule_each_call_is_refused_and_moto_never_sees_it(error):
+    def gone(_facts):
+        message = "the authority is gone"
+        raise error(message)
+
+    with Sandbox(world(), Authority(RuledBy("opa"), gone)) as sandbox:
+        kms = sandbox.client("kms", as_=ADMIN)
+        response = refused(kms.schedule_key_deletion, KeyId=KEY_ID, PendingWindowInDays=7)
+        state = sandbox.reader("kms", HERE, "us-east-1").describe_key(KeyId=KEY_ID)["KeyMetadata"]["KeyState"]
+        assert state == "Enabled"
+        assert sandbox.decisions == []
+    assert response["Error"] == {"Code": "KMSInternalException", "Message": "kmssim: the authority is gone"}
+
+
+def test_what_explains_a_decision_cannot_change_it(sandbox):
+    """Aegis is bounded: a decision is frozen, and the gate asks nobody after the authority."""
+    refused(sandbox.client("kms", as_=APP).describe_key, KeyId=CLOSED_ARN)
+    decision = sandbox.decisions[-1]
+    with pytest.raises(FrozenInstanceError):
+        decision.allowed = True
+    with pytest.raises(FrozenInstanceError):
+        decision.permissions[0].ruling.reason = Reason.ALLOWED
 
 
 def test_dry_run_answers_and_does_nothing(sandbox):

@@ -1,0 +1,71 @@
+"""The decision authority: who joins the layers' verdicts into allow or deny (OPA's part in the governance).
+
+`authority.rego` holds the rule. An embedded engine runs it, or an OPA server; `kmssim.evaluator.combine` is the same
+rule in Python, for bulk work and as the second opinion. Which of them ruled is written into every decision. When the
+chosen one does not rule, nothing else rules in its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from kmssim.authority.engines import DEFAULT_ENGINE, ENGINES, Engine
+from kmssim.authority.policy import DIGEST
+from kmssim.authority.rego import KeptRulings
+from kmssim.errors import InputError
+from kmssim.evaluator.combine import PYTHON
+from kmssim.evaluator.decision import Authority, RuledBy
+
+VARIABLE = "KMSSIM_AUTHORITY"
+"""The environment variable that names the authority where nobody else does."""
+CHOICES = ("rego", *ENGINES, "python", "http://HOST:PORT")
+
+_loaded: dict[str, Engine] = {}
+_ruling: dict[str, Authority] = {}
+
+
+def find_authority(choice: str | None = None, environment: Mapping[str, str] = os.environ) -> Authority:
+    """The authority by its name; see CHOICES. None: what KMSSIM_AUTHORITY says, else `rego`, the default engine.
+
+    Raises InputError for a name that means nothing, AuthorityError for an authority that is not there.
+    """
+    engine = find_engine(choice, environment)
+    if engine is None:
+        return PYTHON
+    if engine not in _loaded.values():
+        return Authority(RuledBy("opa", engine.name, DIGEST), KeptRulings(engine).rule)
+    if engine.name not in _ruling:
+        _ruling[engine.name] = Authority(RuledBy("rego", engine.name, DIGEST), KeptRulings(engine).rule)
+    return _ruling[engine.name]
+
+
+def find_engine(choice: str | None = None, environment: Mapping[str, str] = os.environ) -> Engine | None:
+    """What runs the policy for the authority of this name; None for `python`, which needs no policy.
+
+    Embedded engines are loaded once in a process. KMSSIM_OPA_TOKEN and KMSSIM_OPA_TIMEOUT (seconds) go to a server.
+    """
+    named = choice or environment.get(VARIABLE) or "rego"
+    if named == "python":
+        return None
+    if named.startswith(("http://", "https://")):
+        from kmssim.authority.server import OpaServer  # noqa: PLC0415 - HTTP is for those who ask a server
+
+        return OpaServer(named, environment.get("KMSSIM_OPA_TOKEN"), _timeout(environment))
+    engine = DEFAULT_ENGINE if named == "rego" else named
+    if engine not in ENGINES:
+        raise InputError(f"there is no decision authority `{named}`", hint=f"choose one of {', '.join(CHOICES)}")
+    if engine not in _loaded:
+        _loaded[engine] = ENGINES[engine]()
+    return _loaded[engine]
+
+
+def _timeout(environment: Mapping[str, str]) -> float:
+    written = environment.get("KMSSIM_OPA_TIMEOUT", "")
+    try:
+        seconds = float(written) if written else 2.0
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= 60:  # noqa: PLR2004 - a ruling that takes a minute does not come
+        raise InputError(f"KMSSIM_OPA_TIMEOUT is `{written}`", hint="write seconds between 0 and 60")
+    return seconds
