@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kmssim.evaluator.decision import Decision, Layer, LayerTrace, PermissionTrace, Source, StatementTrace, Verdict
+from kmssim.evaluator.decision import (
+    Decision,
+    GrantTrace,
+    Layer,
+    LayerTrace,
+    PermissionTrace,
+    Source,
+    StatementTrace,
+    Verdict,
+)
 from kmssim.wording import IN_A_SENTENCE, NO_KEY_FOUND, kind_of, listed, who
 
 
@@ -88,6 +97,15 @@ def near_misses(trace: LayerTrace) -> list[StatementTrace]:
     ]
 
 
+def near_grants(trace: LayerTrace) -> list[GrantTrace]:
+    """Grants that do not fit although they name the caller or its role; those to others of its account are no news."""
+    return [
+        grant
+        for grant in trace.grants
+        if grant.mismatch and (grant.mismatch.element, grant.mismatch.rule) != ("GranteePrincipal", "GR-20")
+    ]
+
+
 def _key_policy_clause(decision: Decision, permission: PermissionTrace) -> str:
     trace = permission.layer(Layer.KEY_POLICY)
     if trace.reason == "not_across_accounts":
@@ -124,7 +142,7 @@ def _consequence(permission: PermissionTrace) -> str:
 
 
 def _unfit_grants(permission: PermissionTrace) -> str:
-    unfit = [grant for grant in permission.layer(Layer.GRANT).grants if grant.mismatch]
+    unfit = near_grants(permission.layer(Layer.GRANT))
     if not unfit or unfit[0].mismatch is None:
         return ""
     first, mismatch = unfit[0], unfit[0].mismatch

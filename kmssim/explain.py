@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kmssim.because import because, near_misses
+from kmssim.because import because, near_grants, near_misses
 from kmssim.evaluator.combine import combine
 from kmssim.evaluator.decision import (
     Decision,
@@ -151,7 +151,8 @@ def _grant_line(permission: PermissionTrace) -> str:
         return f"{listed(names)} allows {permission.action}"
     if trace.verdict is Verdict.NOT_APPLICABLE:
         return "not applicable"
-    if not trace.grants:
+    near = near_grants(trace)
+    if not near and permission.facts.source is not Source.GRANT:
         return "none"
     if permission.facts.source is Source.GRANT and permission.facts.granted is not None:
         return (
@@ -159,8 +160,8 @@ def _grant_line(permission: PermissionTrace) -> str:
         )
     if permission.facts.source is Source.GRANT:
         return f"{trace.grants[0].name or trace.grants[0].grant} does not let this caller retire it"
-    unfit = [f"{grant.name or grant.grant} ({grant.mismatch.element})" for grant in trace.grants if grant.mismatch]
-    return f"{listed(unfit)} does not fit"
+    unfit = [f"{grant.name or grant.grant} ({grant.mismatch.element})" for grant in near if grant.mismatch]
+    return f"{listed(unfit)} {'does' if len(unfit) == 1 else 'do'} not fit"
 
 
 def _context_line(permission: PermissionTrace) -> str:

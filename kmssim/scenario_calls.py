@@ -82,6 +82,9 @@ class _CallReader:
         for name in _CONTEXTS:
             if name in given:
                 given[name] = _read_encryption_context(given[name], here.at(name))
+        constraints = given.get("Constraints")
+        if isinstance(constraints, dict):
+            given["Constraints"] = _read_constraints(constraints, here.at("Constraints"))
         self._check_resource(here)
         if isinstance(given.get("Policy"), str):
             given["Policy"] = self._policy(str(given["Policy"]), here.at("Policy"))
@@ -145,6 +148,15 @@ def _read_encryption_context(given: object, place: Place) -> Mapping[str, str]:
     if not isinstance(given, dict):
         raise place.refusal(f"expected an object; found {describe(given)}")
     return {name: _read_text(value, place.at(name)) for name, value in given.items()}
+
+
+def _read_constraints(given: dict[str, object], place: Place) -> Mapping[str, object]:
+    """CreateGrant's constraints, with those on the encryption context as text (EC-14)."""
+    on_context = ("EncryptionContextEquals", "EncryptionContextSubset")
+    return {
+        name: _read_encryption_context(value, place.at(name)) if name in on_context else value
+        for name, value in given.items()
+    }
 
 
 def _read_text(value: object, place: Place) -> str:

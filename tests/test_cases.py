@@ -1,5 +1,8 @@
 """The conformance cases: every file of `tests/cases`, request by request, on the evaluator.
 
+The files of `tests/cases/by_rule` are of the same form; they show the rules, and combinations of rules, that the others
+leave out.
+
 A file that is not expected to pass yet stands in NOT_YET_EXPECTED. An unexpected pass of such a file fails, so that the
 list can only shrink.
 """
@@ -17,8 +20,8 @@ from kmssim.evaluator.policy import parse_policy
 from kmssim.scenario import ScenarioRequest, load_policy_cases, load_scenario
 
 CASES = Path(__file__).parent / "cases"
-REFUSED_POLICIES = CASES / "refused-policies.json"
-FILES = sorted(path for path in CASES.glob("*.json") if path != REFUSED_POLICIES)
+POLICY_FILES = sorted(CASES.rglob("refused-policies*.json"))
+FILES = sorted(path for path in CASES.rglob("*.json") if path not in POLICY_FILES)
 
 NOT_YET_EXPECTED: tuple[str, ...] = ()
 
@@ -29,7 +32,7 @@ REQUESTS = [
     if name not in NOT_YET_EXPECTED
     for request in scenario.requests
 ]
-POLICIES = load_policy_cases(REFUSED_POLICIES)
+POLICIES = [case for path in POLICY_FILES for case in load_policy_cases(path)]
 
 
 def found(decision: Decision):

@@ -10,7 +10,6 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 from kmssim.authority.policy import ENTRIES, PACKAGE, POLICY, POLICY_FILE
@@ -34,7 +33,7 @@ class RegoCpp:
     def __init__(self) -> None:
         """Load the engine and compile the policy."""
         regopy = _load("regopy")
-        self.name = f"regopy {version('regopy')}"
+        self.name = f"regopy {regopy.__version__}"
         self._lock = threading.Lock()
         self._interpreter = regopy.Interpreter()
         self._bundle = _guarded(self._compile)
@@ -114,6 +113,8 @@ def _load(name: str) -> Any:  # noqa: ANN401 - a module without types
 
 
 def _regorus_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, and the default needs it not
+
     for name in ("gordon-to-regorus", "celine-regorus"):
         try:
             return version(name)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from kmssim.evaluator.policy import Policy
-from kmssim.evaluator.principals import PrincipalEntry, PrincipalForm
+from kmssim.evaluator.principals import PrincipalEntry, PrincipalForm, PrincipalName
 from kmssim.evaluator.request import Principal, PrincipalKind, parse_arn
 from kmssim.evaluator.world import Account, Role, User, World
 
@@ -37,6 +38,11 @@ class Caller:
         return self.principal.account
 
     @property
+    def partition(self) -> str:
+        """The partition that the caller belongs to (PG-48); "" for a service that calls for itself."""
+        return "" if self.is_service else self.principal.arn.split(":")[1]
+
+    @property
     def is_root(self) -> bool:
         """Whether this is an account's root user."""
         return self.kind is PrincipalKind.ROOT
@@ -45,6 +51,23 @@ class Caller:
     def is_service(self) -> bool:
         """Whether an AWS service calls for itself (DA-35)."""
         return self.kind is PrincipalKind.SERVICE
+
+    @cached_property
+    def names(self) -> frozenset[PrincipalName]:
+        """Every name by which a policy's principal can mean this caller."""
+        arn, anyone = self.principal.arn, PrincipalName(PrincipalForm.ANYONE, "*")
+        if self.is_service:
+            return frozenset({anyone, PrincipalName(PrincipalForm.SERVICE, self.principal.name)})
+        users = {self.issuer_arn, self.principal.session.federated_by or self.issuer_arn}
+        return frozenset({
+            anyone,
+            PrincipalName(PrincipalForm.ACCOUNT, self.account),
+            PrincipalName(PrincipalForm.ACCOUNT, self.account, self.partition),
+            PrincipalName(PrincipalForm.ROLE, self.issuer_arn),
+            PrincipalName(PrincipalForm.ROLE_SESSION, arn),
+            PrincipalName(PrincipalForm.FEDERATED_USER, arn),
+            *(PrincipalName(PrincipalForm.USER, user) for user in users),
+        })  # fmt: skip
 
 
 def find_caller(world: World, principal: Principal) -> Caller:
@@ -83,40 +106,25 @@ def _federated_caller(principal: Principal, account: Account) -> Caller:
 
 def _role_caller(principal: Principal, role: Role | None) -> Caller:
     if role is None:
-        return Caller(principal, f"arn:aws:iam::{principal.account}:role/{principal.name}", tags=principal.session.tags)
+        partition = principal.arn.split(":")[1]
+        arn = f"arn:{partition}:iam::{principal.account}:role/{principal.name}"
+        return Caller(principal, arn, tags=principal.session.tags)
     tags = {**role.tags, **principal.session.tags}
     boundary = None if role.service_linked else role.boundary
     return Caller(principal, role.arn, role.policies, boundary, tags, role.service_linked)
 
 
 def is_meant(entry: PrincipalEntry, caller: Caller) -> bool:
-    """Whether one principal of a policy means this caller (PG-30 to PG-40)."""
-    form, text = entry.form, entry.text
-    if form is PrincipalForm.ANYONE:
-        return True
-    if form is PrincipalForm.ACCOUNT:
-        return text == caller.account
-    if form is PrincipalForm.SERVICE:
-        return caller.is_service and text == caller.principal.name
-    if form is PrincipalForm.USER:
-        return text in {caller.issuer_arn, caller.principal.session.federated_by}
-    if form is PrincipalForm.ROLE:
-        return text == caller.issuer_arn
-    return form in {PrincipalForm.ROLE_SESSION, PrincipalForm.FEDERATED_USER} and text == caller.principal.arn
+    """Whether one principal of a policy means this caller (PG-30 to PG-40), never across partitions (PG-48)."""
+    return entry.name in caller.names
 
 
 def is_exempt(entries: tuple[PrincipalEntry, ...], caller: Caller) -> bool:
     """Whether a `NotPrincipal` list exempts the caller: each of its forms must be listed (PG-45, PG-46)."""
-    if any(entry.form is PrincipalForm.ANYONE for entry in entries):
-        return True
     if caller.boundary is not None:
-        return False  # PG-46: principals with a boundary are always denied
-    listed = {entry.text for entry in entries}
-    return {text for text in (caller.account, caller.issuer_arn, caller.principal.arn) if text} <= listed | _root_of(
-        caller
-    )
-
-
-def _root_of(caller: Caller) -> set[str]:
-    """The root user appears as its account only, which policies write as account id or root ARN alike."""
-    return {caller.principal.arn} if caller.is_root else set()
+        return False  # PG-46: principals with a boundary are always denied, whatever is listed
+    meant = [entry for entry in entries if is_meant(entry, caller)]
+    if caller.is_service or any(entry.form is PrincipalForm.ANYONE for entry in meant):
+        return bool(meant)
+    needed = {caller.account} if caller.is_root else {caller.account, caller.issuer_arn, caller.principal.arn}
+    return needed <= {entry.text for entry in meant}

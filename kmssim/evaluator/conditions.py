@@ -10,14 +10,17 @@ from __future__ import annotations
 import base64
 import binascii
 import operator as compare
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any, cast
 
 from kmssim.evaluator.patterns import (
     Pattern,
     Template,
+    Variable,
     fill,
     literal,
     matches,
@@ -29,9 +32,11 @@ from kmssim.evaluator.questions import OpenQuestions
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Values of context keys whose names differ only in case: policies cannot tell them apart (CO-13)."""
+    """Values that help no Allow: by default of names that differ only in case, which policies cannot tell apart."""
 
     values: tuple[str, ...]
+    why: str = "two names that differ only in case"
+    rule: str = "CO-13"
 
 
 PlainValue = str | tuple[str, ...] | Ambiguous | None
@@ -53,10 +58,14 @@ Context = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Operator:
-    """A condition operator. `test(wanted, found)` compares one policy value with one request value, before negation."""
+    """A condition operator.
+
+    `prepare` reads a policy value once, `test(prepared, found)` compares it with one request value, before negation.
+    """
 
     name: str
-    test: Callable[[Pattern, str], bool]
+    prepare: Callable[[Pattern], Any]
+    test: Callable[[Any, str], bool]
     negated: bool = False
     variables: bool = False
     wildcards: bool = False
@@ -74,6 +83,23 @@ class Condition:
     values: tuple[str, ...]
     templates: tuple[Template, ...]
 
+    @cached_property
+    def prepared(self) -> tuple[Any, ...] | None:
+        """The values as the operator reads them; None where they have variables, which each request fills in."""
+        if self.variables:
+            return None
+        return tuple(self.operator.prepare(cast("Pattern", template)) for template in self.templates)
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The context keys that the values refer to."""
+        return frozenset(token.key for template in self.templates for token in template if isinstance(token, Variable))
+
+    @cached_property
+    def is_for_iam_only(self) -> bool:
+        """Whether it looks at a key, itself or by a variable, that AWS documents for IAM policies only (CK-42)."""
+        return any(is_for_iam_only(key) for key in (self.key, *self.variables))
+
     @property
     def written_operator(self) -> str:
         """The operator as the policy writes it, e.g. `ForAnyValue:StringLikeIfExists`."""
@@ -84,16 +110,16 @@ class Condition:
         )
 
 
-def _string_equals(wanted: Pattern, found: str) -> bool:
-    return literal(wanted) == found
+def _lowered(wanted: Pattern) -> str:
+    return literal(wanted).lower()
 
 
-def _string_equals_ignore_case(wanted: Pattern, found: str) -> bool:
-    return literal(wanted).casefold() == found.casefold()
+def _equals_ignoring_case(wanted: str, found: str) -> bool:
+    return wanted == found.lower()
 
 
-def _bool(wanted: Pattern, found: str) -> bool:
-    return literal(wanted).lower() == found.lower() and found.lower() in {"true", "false"}
+def _bool(wanted: str, found: str) -> bool:
+    return wanted == found.lower() and wanted in {"true", "false"}
 
 
 @lru_cache(maxsize=4096)
@@ -104,19 +130,22 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def _binary_equals(wanted: Pattern, found: str) -> bool:
-    given = _decoded(found)
-    return given is not None and given == _decoded(literal(wanted))
+def _binary(wanted: Pattern) -> bytes | None:
+    return _decoded(literal(wanted))
+
+
+def _binary_equals(wanted: bytes | None, found: str) -> bool:
+    return wanted is not None and wanted == _decoded(found)
+
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @lru_cache(maxsize=4096)
 def read_number(text: str) -> float | None:
     """A decimal number, or None (CO-24)."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if number == number and abs(number) != float("inf") else None  # noqa: PLR0124 - NaN is not itself
+    number = float(text) if _NUMBER.fullmatch(text) else None
+    return number if number is not None and abs(number) != float("inf") else None
 
 
 @lru_cache(maxsize=4096)
@@ -133,13 +162,13 @@ def read_date(text: str) -> float | None:
 
 
 def _ordered(
-    read: Callable[[str], float | None], relation: Callable[[float, float], bool]
-) -> Callable[[Pattern, str], bool]:
-    def test(wanted: Pattern, found: str) -> bool:
-        given, limit = read(found), read(literal(wanted))
+    name: str, read: Callable[[str], float | None], relation: Callable[[float, float], bool], *, negated: bool = False
+) -> Operator:
+    def test(limit: float | None, found: str) -> bool:
+        given = read(found)
         return given is not None and limit is not None and relation(given, limit)
 
-    return test
+    return Operator(name, lambda wanted: read(literal(wanted)), test, negated=negated)
 
 
 @lru_cache(maxsize=65536)
@@ -152,11 +181,11 @@ def _in_network(network: str, address: str) -> bool:
         return False
 
 
-def _ip_address(wanted: Pattern, found: str) -> bool:
-    return _in_network(literal(wanted), found)
+def _as_written(wanted: Pattern) -> Pattern:
+    return wanted
 
 
-def _absent(_wanted: Pattern, _found: str) -> bool:
+def _absent(_wanted: str, _found: str) -> bool:
     return False
 
 
@@ -168,34 +197,43 @@ _RELATIONS = {
     "GreaterThanEquals": compare.ge,
 }
 
-NULL = Operator("Null", _absent)
+NULL = Operator("Null", literal, _absent)
 
 OPERATORS: Mapping[str, Operator] = {
     entry.name: entry
     for entry in (
-        Operator("StringEquals", _string_equals, variables=True),
-        Operator("StringNotEquals", _string_equals, negated=True, variables=True),
-        Operator("StringEqualsIgnoreCase", _string_equals_ignore_case, variables=True),
-        Operator("StringNotEqualsIgnoreCase", _string_equals_ignore_case, negated=True, variables=True),
-        Operator("StringLike", matches, variables=True, wildcards=True),
-        Operator("StringNotLike", matches, negated=True, variables=True, wildcards=True),
-        Operator("ArnEquals", matches_arn_part_by_part, variables=True, wildcards=True),
-        Operator("ArnNotEquals", matches_arn_part_by_part, negated=True, variables=True, wildcards=True),
-        Operator("ArnLike", matches_arn_part_by_part, variables=True, wildcards=True),
-        Operator("ArnNotLike", matches_arn_part_by_part, negated=True, variables=True, wildcards=True),
-        Operator("Bool", _bool, variables=True),
-        Operator("BinaryEquals", _binary_equals),
-        Operator("IpAddress", _ip_address),
-        Operator("NotIpAddress", _ip_address, negated=True),
-        *(Operator(f"Numeric{name}", _ordered(read_number, relation)) for name, relation in _RELATIONS.items()),
-        Operator("NumericNotEquals", _ordered(read_number, compare.eq), negated=True),
-        *(Operator(f"Date{name}", _ordered(read_date, relation)) for name, relation in _RELATIONS.items()),
-        Operator("DateNotEquals", _ordered(read_date, compare.eq), negated=True),
+        Operator("StringEquals", literal, compare.eq, variables=True),
+        Operator("StringNotEquals", literal, compare.eq, variables=True, negated=True),
+        Operator("StringEqualsIgnoreCase", _lowered, _equals_ignoring_case, variables=True),
+        Operator("StringNotEqualsIgnoreCase", _lowered, _equals_ignoring_case, variables=True, negated=True),
+        Operator("StringLike", _as_written, matches, variables=True, wildcards=True),
+        Operator("StringNotLike", _as_written, matches, variables=True, wildcards=True, negated=True),
+        Operator("ArnEquals", _as_written, matches_arn_part_by_part, variables=True, wildcards=True),
+        Operator("ArnNotEquals", _as_written, matches_arn_part_by_part, variables=True, wildcards=True, negated=True),
+        Operator("ArnLike", _as_written, matches_arn_part_by_part, variables=True, wildcards=True),
+        Operator("ArnNotLike", _as_written, matches_arn_part_by_part, variables=True, wildcards=True, negated=True),
+        Operator("Bool", _lowered, _bool, variables=True),
+        Operator("BinaryEquals", _binary, _binary_equals),
+        Operator("IpAddress", literal, _in_network),
+        Operator("NotIpAddress", literal, _in_network, negated=True),
+        *(_ordered(f"Numeric{name}", read_number, relation) for name, relation in _RELATIONS.items()),
+        _ordered("NumericNotEquals", read_number, compare.eq, negated=True),
+        *(_ordered(f"Date{name}", read_date, relation) for name, relation in _RELATIONS.items()),
+        _ordered("DateNotEquals", read_date, compare.eq, negated=True),
         NULL,
     )
 }
 
+
+def is_for_iam_only(key: str) -> bool:
+    """CK-42: keys that AWS documents for IAM policies only; in a key policy they are evaluated all the same."""
+    return key == "kms:resourcealiases" or key.startswith("aws:resourcetag/")
+
+
 QUALIFIERS = ("ForAllValues", "ForAnyValue")
+
+_CONTRADICTED = ("ForAllValues", "StringNotLike", "aws:resourceorgpaths")
+"""AWS's own examples of this line contradict CO-7 (UN-4)."""
 
 
 def parse_condition(written: str, key: str, values: tuple[str, ...], *, variables: bool) -> Condition:
@@ -230,7 +268,7 @@ def holds(condition: Condition, context: Context, questions: OpenQuestions, *, i
         # the safe side of CO-13: such a key never helps an Allow, and any of its values may trip a Deny
         return in_deny and any(_holds_for(condition, (text,), context, questions) for text in value.values)
     if value is None or value == ():
-        return _holds_for_absent(condition)
+        return _holds_for_absent(condition, questions)
     if isinstance(value, str):
         return _holds_for(condition, (value,), context, questions)
     if not condition.qualifier and not questions.other_reading("UN-32"):
@@ -246,8 +284,10 @@ def read(context: Context, key: str, questions: OpenQuestions) -> PlainValue:
     return value
 
 
-def _holds_for_absent(condition: Condition) -> bool:
+def _holds_for_absent(condition: Condition, questions: OpenQuestions) -> bool:
     """CO-4, CO-5, CO-7, CO-8: what an operator says of a key that is not there."""
+    if (condition.qualifier, condition.operator.name, condition.key) == _CONTRADICTED and not condition.if_exists:
+        return not questions.other_reading("UN-4")
     if condition.if_exists or condition.qualifier == "ForAllValues":
         return True
     if condition.qualifier == "ForAnyValue":
@@ -256,12 +296,30 @@ def _holds_for_absent(condition: Condition) -> bool:
 
 
 def _holds_for(condition: Condition, given: tuple[str, ...], context: Context, questions: OpenQuestions) -> bool:
+    wanted = condition.prepared
+    if wanted is None:
+        wanted = _filled(condition, context, questions)
+    test, negated = condition.operator.test, condition.operator.negated
+    if len(given) == 1:
+        return _meets_one(test, wanted, given[0]) != negated
+    satisfied = (_meets_one(test, wanted, text) != negated for text in given)
+    return all(satisfied) if condition.qualifier == "ForAllValues" else any(satisfied)
+
+
+def _meets_one(test: Callable[[Any, str], bool], wanted: tuple[Any, ...], found: str) -> bool:
+    """Whether one of the values is met (CO-2); a loop, since this is where most of the time goes."""
+    for one in wanted:  # noqa: SIM110
+        if test(one, found):
+            return True
+    return False
+
+
+def _filled(condition: Condition, context: Context, questions: OpenQuestions) -> tuple[Any, ...]:
+    """The values for one request; one whose variable has no value matches nothing (CO-44)."""
+
     def variable(key: str) -> str | None:
         value = read(context, key, questions)
         return value if isinstance(value, str) else None  # CO-41: multivalued keys are no variables
 
     filled = (fill(template, variable) for template in condition.templates)
-    wanted = [pattern for pattern in filled if pattern is not None]  # CO-44: an unresolved variable matches nothing
-    test, negated = condition.operator.test, condition.operator.negated
-    satisfied = (any(test(pattern, text) for pattern in wanted) != negated for text in given)
-    return all(satisfied) if condition.qualifier == "ForAllValues" else any(satisfied)
+    return tuple(condition.operator.prepare(pattern) for pattern in filled if pattern is not None)

@@ -12,10 +12,17 @@ from zlib import crc32
 
 from kmssim.evaluator.caller import Caller
 from kmssim.evaluator.conditions import Ambiguous, Doubtful, Value, read_date
-from kmssim.evaluator.request import Call, PrincipalKind
+from kmssim.evaluator.request import Call, ContextValue, PrincipalKind, parse_arn, partition_of
 from kmssim.evaluator.world import World
 
 CLOCK = "2026-01-01T00:00:00Z"
+
+_MULTIVALUED = frozenset({
+    "aws:calledvia", "aws:principalorgpaths", "aws:principalservicenameslist", "aws:resourceorgpaths",
+    "aws:sourceorgpaths", "aws:tagkeys", "aws:vpceorgpaths", "kms:encryptioncontextkeys", "kms:grantoperations",
+    "kms:resourcealiases",
+})  # fmt: skip
+_SERVICE_ADDRESS = "52.94.0.1"  # one of Amazon's own: what a service would show by the other reading of UN-8
 
 Entries = Iterator[tuple[str, Value]]
 
@@ -29,11 +36,11 @@ def derive_global_keys(
     """
     keys: dict[str, Value] = {}
     for entries in (
-        _principal_keys(world, caller),
+        _principal_keys(world, caller, owner),
         _service_keys(world, caller),
         _session_keys(call, caller),
         _forwarding_keys(call),
-        _network_keys(world, call),
+        _network_keys(world, call, caller),
         _resource_keys(world, owner),
         _request_keys(call, region),
     ):
@@ -50,18 +57,35 @@ def named_keys(prefix: str, pairs: Iterable[tuple[str, str]]) -> dict[str, Value
     return {key: values[0] if len(values) == 1 else Ambiguous(tuple(values)) for key, values in gathered.items()}
 
 
+def stated(call: Call, key: str) -> ContextValue | None:
+    """What the call states for a condition key: a multivalued key is a list, and any other key of AWS's is none."""
+    value = call.context.get(key)
+    if key in _MULTIVALUED and isinstance(value, str):
+        return (value,)
+    if isinstance(value, tuple) and len(value) == 1 and key.startswith(("aws:", "kms:")) and key not in _MULTIVALUED:
+        return value[0]
+    return value
+
+
+def account_behind(caller: Caller, owner: str) -> Value:
+    """The account of a service that calls for itself: none (UN-30), or that of the resource which it works for."""
+    principal = caller.principal
+    source = parse_arn(principal.source_arn or "")
+    return Doubtful("UN-30", None, principal.source_account or (source.account if source else "") or owner or None)
+
+
 def unique_id(prefix: str, arn: str) -> str:
     """A stand-in for the unique id that IAM gives to a principal (`AIDA…`, `AROA…`), the same each time (CO-47)."""
     forwards, backwards = crc32(arn.encode()), crc32(arn[::-1].encode())
     return f"{prefix}{forwards:08X}{backwards:09X}"
 
 
-def _principal_keys(world: World, caller: Caller) -> Entries:
+def _principal_keys(world: World, caller: Caller, owner: str) -> Entries:
     """CK-60 to CK-64."""
     principal = caller.principal
     yield "aws:principalisawsservice", "true" if caller.is_service else "false"
     if caller.is_service:
-        yield "aws:principalaccount", Doubtful("UN-30", None, principal.source_account)
+        yield "aws:principalaccount", account_behind(caller, owner)
         return
     yield "aws:principalarn", caller.issuer_arn
     yield "aws:principalaccount", caller.account
@@ -87,9 +111,7 @@ def _organization_keys(world: World, account: str, id_key: str, paths_key: str) 
     if organization is None or not world.in_organization(account):
         return
     yield id_key, organization.id
-    declared = world.accounts.get(account)
-    unit = (declared.unit if declared else None) or "root"
-    above = "/".join(level.name for level in organization.units_above(unit))
+    above = "/".join(level.name for level in world.units_over(account))
     yield paths_key, (f"{organization.id}/{above}/",)
 
 
@@ -115,38 +137,57 @@ def _session_keys(call: Call, caller: Caller) -> Entries:
         return
     yield "aws:multifactorauthpresent", "true" if session.mfa else "false"
     yield "aws:tokenissuetime", current_time(call)
+    if session.mfa:
+        yield "aws:multifactorauthage", _age_of(call)
     if session.source_identity:
         yield "aws:sourceidentity", session.source_identity
 
 
+def _age_of(call: Call) -> str:
+    """How long ago the caller signed in with MFA: when its credentials were issued (CK-76)."""
+    now = read_date(current_time(call)) or 0
+    issued = read_date(str(stated(call, "aws:tokenissuetime") or ""))
+    return str(max(0, int(now - (now if issued is None else issued))))
+
+
 def _forwarding_keys(call: Call) -> Entries:
     """CK-67, CK-68: a forward access session names the services through which it came."""
-    yield "aws:viaawsservice", "true" if call.via else "false"
-    if call.via:
-        service = f"{call.via.partition('.')[0]}.amazonaws.com"
-        yield "aws:calledvia", (service,)
-        yield "aws:calledviafirst", service
-        yield "aws:calledvialast", service
+    chain = stated(call, "aws:calledvia") or (called_via(call.via) if call.via else ())
+    yield "aws:viaawsservice", "true" if chain else "false"
+    if chain:
+        yield "aws:calledvia", chain
+        yield "aws:calledviafirst", chain[0]
+        yield "aws:calledvialast", chain[-1]
 
 
-def _network_keys(world: World, call: Call) -> Entries:
+def called_via(*hosts: str) -> tuple[str, ...]:
+    """The names by which services stand in `aws:CalledVia`: without a Region."""
+    return tuple(f"{host.partition('.')[0]}.amazonaws.com" for host in hosts)
+
+
+def _network_keys(world: World, call: Call, caller: Caller) -> Entries:
     """CK-69 to CK-71."""
     network = call.network
     yield "aws:securetransport", "true" if network.secure_transport else "false"
+    if caller.is_service:
+        return  # CK-80: what services say to each other is redacted
+    if call.via:  # forwarding drops the endpoint's keys, and keeps a public address
+        kept = None if network.vpc_endpoint else network.source_ip
+        if kept or network.vpc_endpoint:
+            yield "aws:sourceip", Doubtful("UN-8", kept, _SERVICE_ADDRESS)
+        return
     if network.vpc_endpoint is None:
         if network.source_ip:
-            kept = network.source_ip
-            yield "aws:sourceip", Doubtful("UN-8", kept, None) if call.via else kept
+            yield "aws:sourceip", network.source_ip
         return
-    if call.via:
-        return  # forwarding drops the endpoint's keys
     yield "aws:sourcevpce", network.vpc_endpoint
     if network.source_ip:
         yield "aws:vpcsourceip", network.source_ip
     endpoint = world.vpc_endpoints.get(network.vpc_endpoint)
     if endpoint:
         yield "aws:sourcevpc", endpoint.vpc
-        yield "aws:sourcevpcarn", f"arn:aws:ec2:{call.region}:{endpoint.account}:vpc/{endpoint.vpc}"
+        here = f"arn:{partition_of(call.region)}:ec2:{call.region}:{endpoint.account}"
+        yield "aws:sourcevpcarn", f"{here}:vpc/{endpoint.vpc}"
         yield "aws:vpceaccount", endpoint.account
         yield from _organization_keys(world, endpoint.account, "aws:vpceorgid", "aws:vpceorgpaths")
 
@@ -170,10 +211,10 @@ def _request_keys(call: Call, region: str) -> Entries:
 
 def current_time(call: Call) -> str:
     """The moment of the call: stated as `aws:CurrentTime` or `aws:EpochTime`, or `CLOCK`."""
-    stated = call.context.get("aws:currenttime")
-    if isinstance(stated, str):
-        return stated
-    epoch = read_date(str(call.context.get("aws:epochtime", "")))
+    moment = stated(call, "aws:currenttime")
+    if isinstance(moment, str):
+        return moment
+    epoch = read_date(str(stated(call, "aws:epochtime") or ""))
     return CLOCK if epoch is None else _date_text(epoch)
 
 

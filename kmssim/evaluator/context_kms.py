@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kmssim.evaluator.caller import Caller
-from kmssim.evaluator.conditions import Doubtful, Value
-from kmssim.evaluator.context import named_keys
+from kmssim.evaluator.conditions import Ambiguous, Doubtful, Value, read_date
+from kmssim.evaluator.context import account_behind, named_keys, stated
 from kmssim.evaluator.permissions import Leg
-from kmssim.evaluator.request import Call
+from kmssim.evaluator.request import Call, ContextValue
 from kmssim.evaluator.world import Key
 
 _DATA_KEYS = ("GenerateDataKey", "GenerateDataKeyWithoutPlaintext")
@@ -23,6 +23,9 @@ _WITH_REQUEST_ALIAS = _WITH_CONTEXT | {
     "Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret", "DescribeKey", "GetPublicKey", "Encapsulate",
     "Decapsulate",
 }  # fmt: skip
+_WITH_CONSTRAINED_CONTEXT = _WITH_CONTEXT | {"CreateGrant", "RetireGrant"}
+_ABOUT_GRANTS = frozenset({"CreateGrant", "ListGrants", "RevokeGrant"})
+_ATTESTED = frozenset({"Decrypt", "DeriveSharedSecret", "GenerateDataKey", "GenerateDataKeyPair", "GenerateRandom"})
 _MOST_ALIASES = 50
 
 Entries = Iterator[tuple[str, Value]]
@@ -56,16 +59,13 @@ _FROM_PARAMETER = (
     _Parameter("kms:granteeserviceprincipal", ("CreateGrant",), "GranteeServicePrincipal"),
     _Parameter("kms:grantoperations", ("CreateGrant",), "Operations"),
     _Parameter("kms:keyagreementalgorithm", ("DeriveSharedSecret",), "KeyAgreementAlgorithm", "ECDH"),
-    _Parameter("kms:keyorigin", ("CreateKey",), "Origin", "AWS_KMS"),
-    _Parameter("kms:keyusage", ("CreateKey",), "KeyUsage", "ENCRYPT_DECRYPT"),
     _Parameter("kms:macalgorithm", ("GenerateMac", "VerifyMac"), "MacAlgorithm"),
-    _Parameter("kms:multiregion", ("CreateKey",), "MultiRegion", "false"),
     _Parameter("kms:policyname", ("GetKeyPolicy", "PutKeyPolicy"), "PolicyName", "default"),
     _Parameter("kms:primaryregion", ("UpdatePrimaryRegion",), "PrimaryRegion"),
     _Parameter("kms:replicaregion", ("ReplicateKey",), "ReplicaRegion"),
     _Parameter("kms:retiringprincipal", ("CreateGrant",), "RetiringPrincipal"),
     _Parameter("kms:retiringserviceprincipal", ("CreateGrant",), "RetiringServicePrincipal"),
-    _Parameter("kms:rotationperiodindays", ("EnableKeyRotation",), "RotationPeriodInDays"),
+    _Parameter("kms:rotationperiodindays", ("EnableKeyRotation",), "RotationPeriodInDays", "365", "UN-7"),
     _Parameter(
         "kms:schedulekeydeletionpendingwindowindays", ("ScheduleKeyDeletion",), "PendingWindowInDays", "30", "UN-26"
     ),
@@ -77,33 +77,64 @@ _FROM_PARAMETER = (
 
 
 def derive_kms_keys(call: Call, caller: Caller, leg: Leg) -> dict[str, Value]:
-    """The `kms:` keys of one permission of a KMS call; the alias leg has none (CK-41)."""
-    if leg.is_alias:
-        return {}
-    keys = dict(_parameter_keys(call, leg))
-    if leg.key is not None:
-        keys.update(_keys_of(leg.key))
-    if leg.key is not None or leg.action == "kms:CreateKey":
-        keys.update(_origin_keys(call, caller))
-    elif "CustomKeyStore" in leg.action:
-        keys["kms:calleraccount"] = caller.account
-    keys.update(_encryption_context_keys(leg))
-    keys.update(_grant_keys(call, leg))
-    keys.update(_tag_keys(call, leg))
+    """The keys of one permission of a KMS call that KMS itself knows: `kms:` keys, and the tags in the request."""
+    keys: dict[str, Value] = {}
+    for entries in (
+        _parameter_keys(call, leg),
+        _keys_of(leg.key) if leg.key is not None else _keys_of_new(call, leg),
+        _origin_keys(call, caller, leg),
+        _encryption_context_keys(leg),
+        _grant_keys(call, leg),
+    ):
+        keys.update(entries)
     if leg.alias and leg.name in _WITH_REQUEST_ALIAS:
         keys["kms:requestalias"] = leg.alias  # CK-28
     if leg.same_key is not None:
         keys["kms:reencryptonsamekey"] = "true" if leg.same_key else "false"  # CK-26
+    if leg.name in {"Encapsulate", "Decapsulate"}:  # CK-44: what they carry is an expectation only
+        keys = {key: _expected(value) for key, value in keys.items()}
+    keys.update(_tag_keys(call, leg))
     return keys
 
 
+def _expected(value: Value) -> Value:
+    return value if isinstance(value, Doubtful) else Doubtful("UN-17", value, None)
+
+
+def stated_keys(call: Call, leg: Leg) -> dict[str, ContextValue]:
+    """What the call states outright, as far as this permission can carry it at all."""
+    values = ((key, stated(call, key)) for key in call.context if carries(leg, key))
+    return {key: value for key, value in values if value is not None}
+
+
+def carries(leg: Leg, key: str) -> bool:
+    """Whether a permission can carry a condition key, by the table of 7.1; a key that is not there may be stated."""
+    if not (leg.action.startswith("kms:") and key.startswith("kms:")):
+        return True
+    if leg.is_alias or (leg.replica_of is not None and key in _BY_PARAMETER):
+        return False  # CK-41, CK-1
+    if key == "kms:calleraccount" and "CustomKeyStore" in leg.action:
+        return True
+    if key in _OF_KEYS:
+        return _is_on_a_key(leg) or (leg.name == "CreateKey" and key != "kms:resourcealiases")
+    names = next((names for start, names in _CARRIED_BY.items() if key.startswith(start)), None)
+    return names is None or leg.name in names
+
+
+def _is_on_a_key(leg: Leg) -> bool:
+    """Whether the resource is a KMS key, be there such a key or not: a new one, or one that cannot be found."""
+    return leg.key is not None or ":key/" in leg.resource
+
+
 def _parameter_keys(call: Call, leg: Leg) -> Entries:
+    if call.name == "ReplicateKey" and leg.name != "ReplicateKey":
+        return  # CK-1: its parameters count for kms:ReplicateKey only
     for entry in _FROM_PARAMETER:
         if leg.name not in entry.actions:
             continue
         given = parameter(call.parameters, entry.path)
         if given is not None:
-            yield entry.key, _as_value(given)
+            yield entry.key, _epoch(given) if entry.path == "ValidTo" else _as_value(given)
         elif entry.question:
             yield entry.key, Doubtful(entry.question, None, entry.fallback)
         elif entry.fallback is not None:
@@ -111,11 +142,12 @@ def _parameter_keys(call: Call, leg: Leg) -> Entries:
     if leg.name in {"Sign", "Verify"}:  # CK-20: RAW is effective when nothing is sent
         sent = call.parameters.get("MessageType")
         yield "kms:messagetype", str(sent) if sent else Doubtful("UN-7", "RAW", None)
-    if leg.name == "CreateKey":
-        spec = call.parameters.get("KeySpec") or call.parameters.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"
-        yield "kms:keyspec", str(spec)
-        if call.parameters.get("MultiRegion") is True:
-            yield "kms:multiregionkeytype", "PRIMARY"
+
+
+def _epoch(moment: object) -> Value:
+    """CK-36: a moment as epoch seconds, which `Numeric` and `Date` operators alike can read."""
+    seconds = read_date(str(moment))
+    return _as_value(moment) if seconds is None else str(int(seconds))
 
 
 def parameter(parameters: Mapping[str, object], path: str) -> object:
@@ -134,47 +166,71 @@ def _as_value(given: object) -> Value:
 
 def _keys_of(key: Key) -> Entries:
     """CK-16 to CK-22, CK-29: properties of the key; and their deprecated names (CK-3, UN-14)."""
-    yield "kms:keyorigin", key.origin
-    yield "kms:keyspec", key.spec
-    yield "kms:keyusage", key.usage
-    yield "kms:multiregion", "true" if key.multi_region else "false"
-    yield "kms:customermasterkeyspec", Doubtful("UN-14", None, key.spec)
-    yield "kms:customermasterkeyusage", Doubtful("UN-14", None, key.usage)
-    if key.multi_region:
-        yield "kms:multiregionkeytype", key.multi_region
-    if 0 < len(key.aliases) <= _MOST_ALIASES:
+    yield from _properties(key.origin, key.spec, key.usage, key.multi_region)
+    if len(key.aliases) > _MOST_ALIASES:
+        yield "kms:resourcealiases", Ambiguous(key.aliases, "more aliases than a key may have", "CK-29")
+    elif key.aliases:
         yield "kms:resourcealiases", key.aliases
 
 
-def _origin_keys(call: Call, caller: Caller) -> Entries:
-    """CK-2, CK-37: who calls, and through which service."""
-    account = caller.account
-    yield "kms:calleraccount", account or Doubtful("UN-30", None, caller.principal.source_account)
-    if call.via:
+def _keys_of_new(call: Call, leg: Leg) -> Entries:
+    """The properties of the key that is about to be: of a replica those of its primary, else as the call has them."""
+    if leg.replica_of is not None:
+        primary = leg.replica_of
+        yield from _properties(primary.origin, primary.spec, primary.usage, "REPLICA")
+    elif call.name == "CreateKey":
+        sent = call.parameters
+        yield from _properties(
+            str(sent.get("Origin") or "AWS_KMS"),
+            str(sent.get("KeySpec") or sent.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"),
+            str(sent.get("KeyUsage") or "ENCRYPT_DECRYPT"),
+            "PRIMARY" if sent.get("MultiRegion") is True else None,
+        )
+
+
+def _properties(origin: str, spec: str, usage: str, multi_region: str | None) -> Entries:
+    yield "kms:keyorigin", origin
+    yield "kms:keyspec", spec
+    yield "kms:keyusage", usage
+    yield "kms:multiregion", "true" if multi_region else "false"
+    yield "kms:customermasterkeyspec", Doubtful("UN-14", None, spec)
+    yield "kms:customermasterkeyusage", Doubtful("UN-14", None, usage)
+    if multi_region:
+        yield "kms:multiregionkeytype", multi_region
+
+
+def _origin_keys(call: Call, caller: Caller, leg: Leg) -> Entries:
+    """CK-2, CK-37: who calls, and through which service; not on an alias, and hardly where there is no key (CK-41)."""
+    on_a_key = (_is_on_a_key(leg) and not leg.is_alias) or leg.name == "CreateKey"
+    if on_a_key or "CustomKeyStore" in leg.action:
+        yield "kms:calleraccount", account_behind(caller, leg.owner) if caller.is_service else caller.account
+    if on_a_key and call.via:
         yield "kms:viaservice", call.via
 
 
 def _encryption_context_keys(leg: Leg) -> Entries:
     """CK-6, CK-7: the context that the call claims (EC-9); for grants, that of the constraint (GR-72)."""
     pairs = leg.encryption_context
-    if not pairs or leg.name not in _WITH_CONTEXT | {"CreateGrant", "RetireGrant"}:
+    if not pairs or leg.name not in _WITH_CONSTRAINED_CONTEXT:
         return
+    if leg.name in _WITH_CONTEXT and leg.key is not None and not leg.key.symmetric_encryption:
+        return  # EC-5: other keys take none
     yield from named_keys("kms:encryptioncontext:", pairs.items()).items()
     yield "kms:encryptioncontextkeys", tuple(pairs)
-    yield "kms:encryptioncontextkey", Doubtful("UN-14", None, tuple(pairs))
+    yield "kms:encryptioncontextkey", Doubtful("UN-14", None, tuple(pairs) if len(pairs) > 1 else next(iter(pairs)))
 
 
 def _grant_keys(call: Call, leg: Leg) -> Entries:
     """CK-10, CK-13."""
     if leg.constraint_type and leg.name in {"CreateGrant", "RetireGrant"}:
         yield "kms:grantconstrainttype", leg.constraint_type
-    if leg.name in {"CreateGrant", "ListGrants", "RevokeGrant"}:
+    if leg.name in _ABOUT_GRANTS:
         yield "kms:grantisforawsresource", "true" if call.via else "false"
 
 
 def _tag_keys(call: Call, leg: Leg) -> Entries:
     """CK-74: tags in the request."""
-    if leg.name not in {"CreateKey", "ReplicateKey", "TagResource", "UntagResource"}:
+    if leg.name not in {"CreateKey", "TagResource", "UntagResource"} or leg.is_alias:
         return
     if leg.name == "UntagResource":
         names = call.parameters.get("TagKeys")
@@ -192,3 +248,25 @@ def request_tags(call: Call) -> list[tuple[str, str]]:
     tags = call.parameters.get("Tags")
     listed = tags if isinstance(tags, list | tuple) else ()
     return [(str(tag.get("TagKey")), str(tag.get("TagValue", ""))) for tag in listed if isinstance(tag, Mapping)]
+
+
+_OF_KEYS = frozenset({
+    "kms:calleraccount", "kms:keyorigin", "kms:keyspec", "kms:keyusage", "kms:multiregion", "kms:multiregionkeytype",
+    "kms:resourcealiases", "kms:viaservice",
+})  # fmt: skip
+_BY_PARAMETER = {
+    entry.key: frozenset(name for other in _FROM_PARAMETER if other.key == entry.key for name in other.actions)
+    for entry in _FROM_PARAMETER
+}
+_CARRIED_BY: Mapping[str, frozenset[str]] = {
+    **_BY_PARAMETER,
+    "kms:encryptioncontext:": _WITH_CONSTRAINED_CONTEXT,
+    "kms:encryptioncontextkeys": _WITH_CONSTRAINED_CONTEXT,
+    "kms:grantconstrainttype": frozenset({"CreateGrant", "RetireGrant"}),
+    "kms:grantisforawsresource": _ABOUT_GRANTS,
+    "kms:messagetype": frozenset({"Sign", "Verify"}),
+    "kms:recipientattestation:": _ATTESTED,
+    "kms:reencryptonsamekey": frozenset({"ReEncryptFrom", "ReEncryptTo"}),
+    "kms:requestalias": _WITH_REQUEST_ALIAS,
+    "kms:trailingdayswithoutkeyusage": frozenset({"DisableKey", "ScheduleKeyDeletion"}),
+}

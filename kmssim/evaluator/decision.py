@@ -12,7 +12,13 @@ from enum import Enum
 from kmssim.evaluator.request import Call
 
 
-class Verdict(Enum):
+class Word(Enum):
+    """An enumeration whose members are looked up often: each exists once, so its identity is its hash."""
+
+    __hash__ = object.__hash__
+
+
+class Verdict(Word):
     """What one layer says about one request."""
 
     ALLOW = "allow"
@@ -21,7 +27,7 @@ class Verdict(Enum):
     NOT_APPLICABLE = "not_applicable"
 
 
-class Layer(Enum):
+class Layer(Word):
     """The eight layers, in the order in which AWS documents them (DA-2)."""
 
     RCP = "rcp"
@@ -34,7 +40,10 @@ class Layer(Enum):
     SESSION = "session"
 
 
-class Limits(Enum):
+LAYERS = tuple(Layer)
+
+
+class Limits(Word):
     """Which filters on the caller's side limit a path when they are silent (DA-20 to DA-27). From open to closed."""
 
     NOTHING = "nothing"
@@ -42,7 +51,7 @@ class Limits(Enum):
     BOUNDARY_AND_SESSION = "boundary_and_session"
 
 
-class Source(Enum):
+class Source(Word):
     """What can allow a request at all."""
 
     KEY = "key"
@@ -73,11 +82,11 @@ class Facts:
 
     def __hash__(self) -> int:
         """Facts are what rulings are kept by; a mapping has no hash of its own."""
-        verdicts = frozenset(self.verdicts.items())
+        verdicts = tuple([self.verdicts[layer] for layer in LAYERS])
         return hash((verdicts, self.source, self.same_account, self.direct, self.granted, self.delegated))
 
 
-class Reason(Enum):
+class Reason(Word):
     """Why a ruling is what it is."""
 
     ALLOWED = "allowed"
@@ -90,7 +99,7 @@ class Reason(Enum):
     """nothing leads from the caller to the key"""
 
 
-class PathKind(Enum):
+class PathKind(Word):
     """The ways from a caller to an allow; see `combine`."""
 
     IAM = "iam"
@@ -189,7 +198,11 @@ class GrantTrace:
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """One layer's verdict with its evidence; `reason` is a code that a renderer turns into words."""
+    """One layer's verdict with its evidence; `reason` is a code that a renderer turns into words.
+
+    `trust`, of a key policy that allows: what each matching Allow makes of the caller (see `StatementTrace.role`), and
+    by which rule. It is known without evidence as well, when statements and grants are not written down.
+    """
 
     layer: Layer
     verdict: Verdict
@@ -197,6 +210,7 @@ class LayerTrace:
     statements: tuple[StatementTrace, ...] = ()
     grants: tuple[GrantTrace, ...] = ()
     rules: tuple[str, ...] = ()
+    trust: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)

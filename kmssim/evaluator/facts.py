@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kmssim.evaluator.decision import Facts, Layer, LayerTrace, Limits, Source, Verdict
-from kmssim.evaluator.grants import GrantedPath
+from kmssim.evaluator.grants import GrantedPath, is_held_to_its_grant
 from kmssim.evaluator.layers import Asked
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.trust import DELEGATION, direct_limits
@@ -16,32 +16,40 @@ def gather_facts(asked: Asked, traces: Mapping[Layer, LayerTrace], paths: Sequen
     verdicts = {layer: trace.verdict for layer, trace in traces.items()}
     direct, delegated = _trust(asked, traces)
     granted, to_account = _best_grant(asked, traces, paths)
-    if asked.leg.source is Source.GRANT and granted is None and _may_retire_as_delegate(traces):
-        granted, to_account = Limits.NOTHING, not asked.caller.is_root
-        verdicts[Layer.GRANT] = Verdict.ALLOW
+    if (direct is not None or delegated) and _only_by_its_grant(asked, traces):
+        direct, delegated = None, False
+        verdicts[Layer.KEY_POLICY] = Verdict.SILENT
+    if asked.leg.source is Source.GRANT and (granted is None or to_account):
+        delegate = (to_account or traces[Layer.GRANT].reason == "issuing_account") and _lets_through(traces)
+        granted, to_account = (Limits.NOTHING, not asked.caller.is_root) if delegate else (None, False)
+        verdicts[Layer.GRANT] = Verdict.ALLOW if delegate else Verdict.SILENT
     return Facts(verdicts, asked.leg.source, asked.same_account, direct, delegated, granted, to_account)
+
+
+def _only_by_its_grant(asked: Asked, traces: Mapping[Layer, LayerTrace]) -> bool:
+    """UN-20: by the other reading a grant's limit on CreateGrant holds, whatever a policy allows beside it."""
+    narrowed = asked.leg.name == "CreateGrant" and is_held_to_its_grant(traces[Layer.GRANT].grants)
+    return narrowed and asked.questions.other_reading("UN-20")
 
 
 def _trust(asked: Asked, traces: Mapping[Layer, LayerTrace]) -> tuple[Limits | None, bool]:
     key_policy = traces[Layer.KEY_POLICY]
     if key_policy.verdict is not Verdict.ALLOW:
         return None, False
-    roles = [(statement.role, statement.rule) for statement in key_policy.statements if statement.role]
-    rules = {rule for role, rule in roles if role != DELEGATION and rule}
+    rules = {rule for role, rule in key_policy.trust if role != DELEGATION}
     direct = direct_limits(rules, traces[Layer.BOUNDARY], traces[Layer.SESSION], asked.questions)
-    return direct, any(role == DELEGATION for role, _ in roles)
+    return direct, any(role == DELEGATION for role, _ in key_policy.trust)
 
 
 def _best_grant(
     asked: Asked, traces: Mapping[Layer, LayerTrace], paths: Sequence[GrantedPath]
 ) -> tuple[Limits | None, bool]:
     """The limits of the most open grant, and whether only grants to the whole account help."""
-    usable = [path for path in paths if not _needs_iam_as_well(asked, traces)]
-    if not usable:
+    if not paths or _needs_iam_as_well(asked, traces):
         return None, False
-    limits = [(path.to_account, _grant_limits(path, traces, asked.questions)) for path in usable]
-    to_account, best = min(limits, key=lambda entry: (entry[0], list(Limits).index(entry[1])))
-    return best, to_account
+    order = list(Limits)
+    to_account, best = min((path.to_account, order.index(path.limits)) for path in paths)
+    return (order[best] if to_account else _grant_limits(order[best], traces, asked.questions)), to_account
 
 
 def _needs_iam_as_well(asked: Asked, traces: Mapping[Layer, LayerTrace]) -> bool:
@@ -54,18 +62,16 @@ def _needs_iam_as_well(asked: Asked, traces: Mapping[Layer, LayerTrace]) -> bool
     return asked.questions.other_reading("UN-2")
 
 
-def _grant_limits(path: GrantedPath, traces: Mapping[Layer, LayerTrace], questions: OpenQuestions) -> Limits:
+def _grant_limits(limits: Limits, traces: Mapping[Layer, LayerTrace], questions: OpenQuestions) -> Limits:
     """GR-33: a grant is limited like a key-policy statement of the same ARN form; whether so is open."""
     silent = any(traces[layer].verdict is Verdict.SILENT for layer in (Layer.BOUNDARY, Layer.SESSION))
-    if path.to_account or not silent or not questions.other_reading("UN-1"):
-        return path.limits
-    return Limits.NOTHING if path.limits is not Limits.NOTHING else Limits.BOUNDARY_AND_SESSION
+    if not silent or not questions.other_reading("UN-1"):
+        return limits
+    return Limits.NOTHING if limits is not Limits.NOTHING else Limits.BOUNDARY_AND_SESSION
 
 
-def _may_retire_as_delegate(traces: Mapping[Layer, LayerTrace]) -> bool:
-    """GR-60: the account that issued a grant may retire it, its root user directly, others as far as its IAM allows."""
-    if traces[Layer.GRANT].reason != "issuing_account":
-        return False
+def _lets_through(traces: Mapping[Layer, LayerTrace]) -> bool:
+    """GR-60: an account retires a grant by its root user directly, by others as far as its IAM allows."""
     passing = {Verdict.ALLOW, Verdict.NOT_APPLICABLE}
     limits = (traces[Layer.BOUNDARY].verdict, traces[Layer.SESSION].verdict)
     return traces[Layer.IDENTITY].verdict is Verdict.ALLOW and all(verdict in passing for verdict in limits)

@@ -7,22 +7,38 @@ own permission.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from kmssim.evaluator.context import called_via
 from kmssim.evaluator.decision import Failure, Source
+from kmssim.evaluator.keys import FoundKey, find_key
 from kmssim.evaluator.permissions import Leg
-from kmssim.evaluator.request import Call, parse_arn
+from kmssim.evaluator.request import Arn, Call, parse_arn, partition_of
 from kmssim.evaluator.world import Bucket, Secret, World
+
+_S3_DEFAULT, _SECRETS_DEFAULT = "alias/aws/s3", "alias/aws/secretsmanager"
+_OF_THE_NETWORK = frozenset({
+    "aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:vpcsourceip", "aws:vpceaccount", "aws:vpceorgid",
+    "aws:vpceorgpaths",
+})  # fmt: skip
+_OF_FORWARDING = frozenset({"aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:viaawsservice"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Forwarded:
-    """A call to a service: its own permission, and the KMS calls that follow when that is given."""
+    """A call to a service: its own permission, and the KMS calls that follow when that is given.
+
+    `cached`: the service may still hold what KMS once gave it, and then makes no KMS call (DS-3).
+    """
 
     call: Call
     leg: Leg
     kms_calls: tuple[Call, ...]
+    cached: bool = False
 
 
 def forward(world: World, call: Call) -> Forwarded:
@@ -35,7 +51,7 @@ def forward(world: World, call: Call) -> Forwarded:
 def _forward_s3(world: World, call: Call) -> Forwarded:
     name, key = str(call.parameters.get("Bucket", "")), str(call.parameters.get("Key", ""))
     bucket = world.buckets.get(name) or Bucket(name, call.principal.account, call.region, key=None)
-    arn = f"arn:aws:s3:::{name}"
+    arn = f"arn:{partition_of(bucket.region)}:s3:::{name}"
     leg = Leg(
         call.operation,
         f"{arn}/{key}",
@@ -44,20 +60,71 @@ def _forward_s3(world: World, call: Call) -> Forwarded:
         bucket.account,
         resource_policy=bucket.policy,
     )
-    context = {"aws:s3:arn": arn if bucket.bucket_key else f"{arn}/{key}"}  # DS-3
-    stated = call.parameters.get("SSEKMSKeyId")
-    kms_key = stated if isinstance(stated, str) and call.name == "PutObject" else bucket.key
+    kms_key, bucket_key = _s3_encryption(world, call, bucket)
+    context = {"aws:s3:arn": arn if bucket_key else f"{arn}/{key}"}  # DS-3
+    if call.name == "PutObject":
+        context |= _s3_context(call.parameters.get("SSEKMSEncryptionContext"))
     operations = ("GenerateDataKey",) if call.name == "PutObject" else ("Decrypt",)
-    return Forwarded(call, leg, _kms_calls(call, "s3", bucket.region, kms_key, context, operations))
+    calls = _kms_calls(world, call, bucket.region, kms_key, context, operations)
+    return Forwarded(call, leg, calls, cached=bucket_key)
+
+
+def _s3_encryption(world: World, call: Call, bucket: Bucket) -> tuple[str | None, bool]:
+    """The KMS key of an object, None for none, and whether through a Bucket Key; PutObject may say so itself."""
+    if call.name != "PutObject":
+        return bucket.key, bucket.bucket_key
+    sent = call.parameters
+    bucket_key = sent.get("BucketKeyEnabled", bucket.bucket_key) is True
+    if sent.get("SSEKMSKeyId"):
+        return str(sent["SSEKMSKeyId"]), bucket_key
+    if sent.get("ServerSideEncryption") == "AES256" or sent.get("SSECustomerAlgorithm"):
+        return None, False  # MK-4: keys that are S3's or the caller's own
+    if bucket.key is None and str(sent.get("ServerSideEncryption", "")).startswith("aws:kms"):
+        return _if_declared(world, call.principal.account, bucket.region, _S3_DEFAULT), bucket_key
+    return bucket.key, bucket_key
+
+
+def _if_declared(world: World, account: str, region: str, alias: str) -> str | None:
+    """An AWS managed key that the world speaks of; of another one it is known only that it asks nothing (MK-2)."""
+    arn = str(Arn(partition_of(region), "kms", region, account, alias))
+    return arn if arn in world.keys_by_alias_arn else None
+
+
+def _s3_context(sent: object) -> dict[str, str]:
+    """DS-1: the caller's own pairs, which boto3 takes as base-64 JSON."""
+    try:
+        pairs = json.loads(base64.b64decode(sent, validate=True)) if isinstance(sent, str) else sent
+    except (binascii.Error, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in pairs.items()} if isinstance(pairs, Mapping) else {}
 
 
 def _forward_secret(world: World, call: Call) -> Forwarded:
     secret = _find_secret(world, call)
     arn = secret_arn(secret)
     leg = Leg(call.operation, arn, Source.IDENTITY, secret.region, secret.account, resource_policy=secret.policy)
-    context = {"SecretARN": arn, "SecretVersionId": _version_id(arn)}
-    operations = ("Decrypt",) if call.name == "GetSecretValue" else ("GenerateDataKey", "Decrypt")
-    return Forwarded(call, leg, _kms_calls(call, "secretsmanager", secret.region, secret.key, context, operations))
+    reading = call.name == "GetSecretValue"
+    version = call.parameters.get("VersionId" if reading else "ClientRequestToken")
+    context = {"SecretARN": arn, "SecretVersionId": str(version or _version_id(arn))}
+    operations = ("Decrypt",) if reading else ("GenerateDataKey", "Decrypt")
+    key = _key_of_secret(world, call, secret)
+    return Forwarded(call, leg, _kms_calls(world, call, secret.region, key, context, operations))
+
+
+def _key_of_secret(world: World, call: Call, secret: Secret) -> str | None:
+    """The secret's key, which is named in the secret's account, whoever asks for the secret.
+
+    Without a key of its own it is under the AWS managed one, which asks nothing of its account's principals and helps
+    no others (DS-11).
+    """
+    home = Arn(partition_of(secret.region), "kms", secret.region, secret.account, "")
+    if secret.key is None:
+        default = str(home._replace(resource=_SECRETS_DEFAULT))
+        at_home = call.principal.account in {secret.account, ""}
+        return _if_declared(world, secret.account, secret.region, _SECRETS_DEFAULT) if at_home else default
+    if secret.key.startswith("arn:"):
+        return secret.key
+    return str(home._replace(resource=secret.key if secret.key.startswith("alias/") else f"key/{secret.key}"))
 
 
 def _find_secret(world: World, call: Call) -> Secret:
@@ -72,7 +139,8 @@ def _find_secret(world: World, call: Call) -> Secret:
 def secret_arn(secret: Secret) -> str:
     """The secret's ARN; AWS adds six random characters, here they come from the name, the same each time."""
     tail = _digest(f"{secret.account}/{secret.region}/{secret.name}")[:6]
-    return f"arn:aws:secretsmanager:{secret.region}:{secret.account}:secret:{secret.name}-{tail}"
+    partition = partition_of(secret.region)
+    return f"arn:{partition}:secretsmanager:{secret.region}:{secret.account}:secret:{secret.name}-{tail}"
 
 
 def _version_id(arn: str) -> str:
@@ -87,23 +155,44 @@ def _digest(text: str) -> str:
 
 
 def _kms_calls(
-    call: Call, service: str, region: str, key: str | None, context: Mapping[str, str], operations: tuple[str, ...]
+    world: World,
+    call: Call,
+    region: str,
+    key: str | None,
+    context: Mapping[str, str],
+    operations: tuple[str, ...],
 ) -> tuple[Call, ...]:
-    """The KMS calls of one service call; none when nothing is encrypted under a KMS key (MK-4)."""
+    """The KMS calls of one service call; none when nothing is encrypted under a KMS key (MK-4).
+
+    What is to be decrypted says itself which key it is: no alias is named in such a call (CK-28, CH-7).
+    """
     if key is None:
         return ()
+    host = f"{call.service}.{region}.amazonaws.com"
+    found = find_key(world, call, key, region, alias_allowed=True)
+    behind = found.key.arn if isinstance(found, FoundKey) else key
     return tuple(
         replace(
             call,
             operation=f"kms:{operation}",
             region=region,
-            parameters={"KeyId": key, "EncryptionContext": context},
+            parameters={"KeyId": behind if operation == "Decrypt" else key, "EncryptionContext": context},
             ciphertext=None,
             grant_tokens=(),
-            via=f"{service}.{region}.amazonaws.com",
+            via=host,
+            context=_forwarded_keys(call, host),
         )
         for operation in operations
     )
+
+
+def _forwarded_keys(call: Call, host: str) -> Mapping[str, str | tuple[str, ...]]:
+    """What stays stated when a service forwards: not the network (CK-70), and the chain has one more link (CK-68)."""
+    dropped = _OF_THE_NETWORK | _OF_FORWARDING
+    kept = {key: value for key, value in call.context.items() if key not in dropped}
+    before = call.context.get("aws:calledvia") or (called_via(call.via) if call.via else ())
+    chain = (before,) if isinstance(before, str) else before
+    return {**kept, "aws:calledvia": (*chain, *called_via(host))} if chain else kept
 
 
 def translate_failure(forwarded: Forwarded, failure: Failure) -> Failure:

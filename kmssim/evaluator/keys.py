@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from kmssim.evaluator.request import Arn, Call, parse_arn
+from kmssim.evaluator.request import Arn, Call, parse_arn, partition_of
 from kmssim.evaluator.world import Key, World
 
 _KEY_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32}", re.IGNORECASE)
@@ -38,12 +38,16 @@ class Absence(Enum):
 
 @dataclass(frozen=True)
 class MissingKey:
-    """No key: `reference` is what the call gave, `arn` the ARN that it stands for ("" when it stands for none)."""
+    """No key: `reference` is what the call gave, `arn` the ARN that it stands for ("" when it stands for none).
+
+    `action`: the permission that the call needs on it (CH-3).
+    """
 
     absence: Absence
     reference: str
     arn: str = ""
     region: str = ""
+    action: str = ""
 
 
 def home_account(call: Call) -> str:
@@ -51,11 +55,16 @@ def home_account(call: Call) -> str:
     return call.principal.account or call.principal.source_account or ""
 
 
+def home_arn(call: Call, region: str, resource: str) -> Arn:
+    """The ARN of a key or alias in the caller's own account; the Region says which partition it lies in (PG-48)."""
+    return Arn(partition_of(region), "kms", region, home_account(call), resource)
+
+
 def find_key(world: World, call: Call, reference: str, region: str, *, alias_allowed: bool) -> FoundKey | MissingKey:
     """Find the key that `reference` names in a call sent to `region`."""
     if reference.startswith("arn:"):
         return _find_by_arn(world, call, reference, region, alias_allowed=alias_allowed)
-    home = Arn("aws", "kms", region, home_account(call), "")
+    home = home_arn(call, region, "")
     if reference.startswith("alias/"):
         if not alias_allowed:
             return MissingKey(Absence.INVALID_ID, reference)
@@ -63,17 +72,8 @@ def find_key(world: World, call: Call, reference: str, region: str, *, alias_all
     if not _KEY_ID.fullmatch(reference):
         return MissingKey(Absence.INVALID_ID, reference)
     arn = str(home._replace(resource=f"key/{reference}"))
-    found = _key_at(world, home, f"key/{reference}")
+    found = world.keys_by_arn.get(arn)
     return FoundKey(found) if found else MissingKey(Absence.NO_KEY, reference, arn)
-
-
-def _key_at(world: World, home: Arn, resource: str) -> Key | None:
-    """A key of the home account and Region, whatever the partition of the world is called."""
-    for partition in ("aws", "aws-cn", "aws-us-gov"):
-        found = world.keys_by_arn.get(str(home._replace(partition=partition, resource=resource)))
-        if found:
-            return found
-    return None
 
 
 def _find_by_arn(
@@ -104,11 +104,17 @@ def _find_alias(world: World, arn: Arn, reference: str, name: str) -> FoundKey |
 
 
 def find_ciphertext_key(world: World, call: Call) -> FoundKey | MissingKey:
-    """The key that made the call's ciphertext, whoever owns it (XA-6, CH-7)."""
-    arn = call.ciphertext.key if call.ciphertext else ""
-    key = world.keys_by_arn.get(arn)
+    """The key that made the call's ciphertext, whoever owns it (XA-6, CH-7).
+
+    Of related multi-Region keys it is the one in the Region of the call: they share the id in the ciphertext (PG-28).
+    """
+    made_by = call.ciphertext.key if call.ciphertext else ""
+    arn = parse_arn(made_by)
+    if arn and arn.resource.startswith("key/mrk-"):
+        arn = arn._replace(region=call.region)
+    key = world.keys_by_arn.get(str(arn)) if arn else None
     if key is None or key.region != call.region:
-        return MissingKey(Absence.CIPHERTEXT, arn, arn)
+        return MissingKey(Absence.CIPHERTEXT, made_by, made_by)
     return FoundKey(key)
 
 

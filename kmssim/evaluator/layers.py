@@ -6,13 +6,21 @@ blocked the call. How the verdicts are joined is not decided here (`combine`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import NamedTuple
 
 from kmssim.evaluator.caller import Caller
-from kmssim.evaluator.decision import GrantTrace, Layer, LayerTrace, Source, StatementTrace, Verdict
-from kmssim.evaluator.grants import GrantedPath, granted_paths, issued_by_account_of, may_retire
-from kmssim.evaluator.match import Request, trace_statement
+from kmssim.evaluator.decision import LAYERS, GrantTrace, Layer, LayerTrace, Source, StatementTrace, Verdict
+from kmssim.evaluator.grants import (
+    GrantedPath,
+    granted_paths,
+    issued_by_account_of,
+    retiring_mismatch,
+    retiring_paths,
+)
+from kmssim.evaluator.match import Request, applies, trace_statement
 from kmssim.evaluator.operations import OPERATIONS, CrossAccount
 from kmssim.evaluator.permissions import Leg
 from kmssim.evaluator.policy import Effect, Policy, Statement
@@ -24,7 +32,7 @@ from kmssim.evaluator.world import World
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Asked:
-    """Everything that a layer may look at."""
+    """Everything that a layer may look at. `traced`: whether the evidence is to be written down."""
 
     world: World
     call: Call
@@ -32,6 +40,7 @@ class Asked:
     leg: Leg
     request: Request
     questions: OpenQuestions
+    traced: bool = True
 
     @property
     def same_account(self) -> bool:
@@ -39,30 +48,73 @@ class Asked:
         return self.caller.is_service or self.caller.account == self.leg.owner
 
 
-def _trace(asked: Asked, policies: Iterable[Policy]) -> list[StatementTrace]:
-    return [
+class Examined(NamedTuple):
+    """What a union of policies says: any Deny denies, any Allow allows (DA-36). Without evidence no `statements`."""
+
+    verdict: Verdict
+    statements: tuple[StatementTrace, ...] = ()
+
+
+def _examine(asked: Asked, policies: Iterable[Policy]) -> Examined:
+    if not asked.traced:
+        return Examined(_plain_verdict(asked, policies))
+    statements = tuple(
         trace_statement(policy, statement, asked.request, asked.questions)
         for policy in policies
         for statement in policy.statements
-    ]
+    )
+    return Examined(_verdict(statements), statements)
+
+
+def _plain_verdict(asked: Asked, policies: Iterable[Policy]) -> Verdict:
+    """The verdict alone: of statements that do not cover the action nothing is asked, and the first Deny ends it."""
+    verdict = Verdict.SILENT
+    for policy in policies:
+        for statement in policy.naming(asked.request.action):
+            denies = statement.effect is Effect.DENY
+            if (denies or verdict is Verdict.SILENT) and applies(
+                statement, asked.request, policy.kind, asked.questions
+            ):
+                if denies:
+                    return Verdict.DENY
+                verdict = Verdict.ALLOW
+    return verdict
 
 
 def _verdict(statements: Iterable[StatementTrace]) -> Verdict:
-    effects = {statement.effect for statement in statements if statement.applies}
+    effects = {statement.effect for statement in statements if statement.mismatch is None}
     if Effect.DENY.value in effects:
         return Verdict.DENY
     return Verdict.ALLOW if Effect.ALLOW.value in effects else Verdict.SILENT
 
 
+def _strongest(verdicts: Collection[Verdict]) -> Verdict:
+    """Of several unions of policies as one: a Deny, else an Allow."""
+    return next((found for found in (Verdict.DENY, Verdict.ALLOW) if found in verdicts), Verdict.SILENT)
+
+
 def _judge(asked: Asked, layer: Layer, policies: Iterable[Policy], rules: tuple[str, ...]) -> LayerTrace:
-    """A layer that is a union of policies: any Deny denies, any Allow allows (DA-36)."""
-    statements = tuple(_trace(asked, policies))
-    verdict = _verdict(statements)
+    """A layer that is a union of policies."""
+    verdict, statements = _examine(asked, policies)
+    return _found(layer, verdict, statements, rules)
+
+
+def _found(
+    layer: Layer, verdict: Verdict, statements: tuple[StatementTrace, ...], rules: tuple[str, ...]
+) -> LayerTrace:
+    if not statements:
+        return _without_evidence(layer, verdict, f"policies_{verdict.value}", *rules)
     return LayerTrace(layer, verdict, f"policies_{verdict.value}", statements, rules=rules)
 
 
+@cache
+def _without_evidence(layer: Layer, verdict: Verdict, reason: str, *rules: str) -> LayerTrace:
+    """A trace that holds nothing of the request: each exists once."""
+    return LayerTrace(layer, verdict, reason, rules=rules)
+
+
 def _absent(layer: Layer, reason: str, *rules: str) -> LayerTrace:
-    return LayerTrace(layer, Verdict.NOT_APPLICABLE, reason, rules=rules)
+    return _without_evidence(layer, Verdict.NOT_APPLICABLE, reason, *rules)
 
 
 def judge_rcp(asked: Asked) -> LayerTrace:
@@ -81,13 +133,9 @@ def judge_rcp(asked: Asked) -> LayerTrace:
         return _absent(Layer.RCP, "retire_grant", "OR-3")
     if leg.resource == "*" and asked.questions.other_reading("UN-15"):
         return _absent(Layer.RCP, "no_resource", "OR-6")
-    account = world.accounts.get(leg.owner)
-    levels = [unit.rcps for unit in organization.units_above((account.unit if account else None) or "root")]
-    policies = [policy for level in [*levels, account.rcps if account else ()] for policy in level]
-    statements = tuple(_trace(asked, policies))
-    denied = _verdict(statements) is Verdict.DENY
-    verdict = Verdict.DENY if denied else Verdict.ALLOW
-    return LayerTrace(Layer.RCP, verdict, f"policies_{verdict.value}", statements, rules=("OR-2", "OR-4"))
+    verdict, statements = _examine(asked, world.rcps_over(leg.owner))
+    verdict = Verdict.DENY if verdict is Verdict.DENY else Verdict.ALLOW  # RCPFullAWSAccess is always there (OR-4)
+    return _found(Layer.RCP, verdict, statements, ("OR-2", "OR-4"))
 
 
 def judge_scp(asked: Asked) -> LayerTrace:
@@ -102,13 +150,11 @@ def judge_scp(asked: Asked) -> LayerTrace:
         return _absent(Layer.SCP, "management_account", "OR-1")
     if caller.service_linked:
         return _absent(Layer.SCP, "service_linked_role", "DA-33")
-    account = world.accounts[caller.account]
-    levels = [unit.scps for unit in organization.units_above(account.unit or "root")] + [account.scps]
-    traces = [_trace(asked, level) for level in levels]
-    verdicts = {_verdict(statements) for statements in traces}
+    levels = [_examine(asked, level) for level in world.scps_over(caller.account)]
+    verdicts = {level.verdict for level in levels}
     verdict = next(found for found in (Verdict.DENY, Verdict.SILENT, Verdict.ALLOW) if found in verdicts)
-    statements = tuple(statement for level in traces for statement in level)
-    return LayerTrace(Layer.SCP, verdict, f"policies_{verdict.value}", statements, rules=("OR-1",))
+    statements = tuple(statement for level in levels for statement in level.statements)
+    return _found(Layer.SCP, verdict, statements, ("OR-1",))
 
 
 def judge_vpc_endpoint(asked: Asked) -> LayerTrace:
@@ -120,7 +166,7 @@ def judge_vpc_endpoint(asked: Asked) -> LayerTrace:
     if call.via and not asked.questions.other_reading("UN-29"):
         return _absent(Layer.VPC_ENDPOINT, "forwarded", "OR-7", "SV-1")
     if endpoint.policy is None:
-        return LayerTrace(Layer.VPC_ENDPOINT, Verdict.ALLOW, "default_policy", rules=("OR-7",))
+        return _without_evidence(Layer.VPC_ENDPOINT, Verdict.ALLOW, "default_policy", "OR-7")
     return _judge(asked, Layer.VPC_ENDPOINT, [endpoint.policy], ("OR-7",))
 
 
@@ -129,18 +175,46 @@ def judge_key_policy(asked: Asked) -> LayerTrace:
     key = asked.leg.key
     if key is None or asked.leg.source is not Source.KEY:
         return _absent(Layer.KEY_POLICY, "no_key", "DA-39")
-    policies = [key.policy]
-    if key.ram_policy is not None and not asked.questions.other_reading("UN-16"):
-        policies.append(key.ram_policy)  # KP-9
+    own = _examine_trust(asked, key.policy)
+    shared = _examine_trust(asked, key.ram_policy) if key.ram_policy is not None else None
+    ends_here = _ends_at_the_account(asked)
+    if shared and not ends_here and asked.questions.other_reading("UN-16"):
+        shared = None  # KP-9: by default the two policies count as one
+    found = [own, shared] if shared else [own]
+    verdict = _strongest([one.verdict for one in found])
+    reason, rules = f"policies_{verdict.value}", tuple[str, ...](("KP-1",))
+    if verdict is Verdict.ALLOW and ends_here and not _crosses_nevertheless(asked, shared):
+        verdict, reason, rules = Verdict.SILENT, "not_across_accounts", ("XA-8", "XA-9")
+    statements = tuple(statement for one in found for statement in one.statements)
+    trust = frozenset[tuple[str, str]]().union(*(one.trust for one in found))
+    return LayerTrace(Layer.KEY_POLICY, verdict, reason, statements, rules=rules, trust=trust)
+
+
+class Trusting(NamedTuple):
+    """What one key policy says, and what its Allows make of the caller."""
+
+    verdict: Verdict
+    statements: tuple[StatementTrace, ...]
+    trust: frozenset[tuple[str, str]]
+
+
+def _examine_trust(asked: Asked, policy: Policy) -> Trusting:
+    """All Allows count, not the first alone: each may trust the caller in another way."""
+    if not asked.traced:
+        applying = [
+            statement
+            for statement in policy.naming(asked.request.action)
+            if applies(statement, asked.request, policy.kind, asked.questions)
+        ]
+        roles = {trust_role(found, asked.caller) for found in applying if found.effect is Effect.ALLOW}
+        verdict = Verdict.DENY if any(found.effect is Effect.DENY for found in applying) else Verdict.ALLOW
+        return Trusting(verdict if applying else Verdict.SILENT, (), frozenset(roles))
     statements = tuple(
         _with_role(asked, statement, trace_statement(policy, statement, asked.request, asked.questions))
-        for policy in policies
         for statement in policy.statements
     )
-    verdict = _verdict(statements)
-    if verdict is Verdict.ALLOW and _ends_at_the_account(asked):
-        return LayerTrace(Layer.KEY_POLICY, Verdict.SILENT, "not_across_accounts", statements, rules=("XA-8", "XA-9"))
-    return LayerTrace(Layer.KEY_POLICY, verdict, f"policies_{verdict.value}", statements, rules=("KP-1",))
+    trust = frozenset((found.role, found.rule) for found in statements if found.role and found.rule)
+    return Trusting(_verdict(statements), statements, trust)
 
 
 def _with_role(asked: Asked, statement: Statement, trace: StatementTrace) -> StatementTrace:
@@ -153,9 +227,13 @@ def _with_role(asked: Asked, statement: Statement, trace: StatementTrace) -> Sta
 def _ends_at_the_account(asked: Asked) -> bool:
     """XA-8: a permission that does not work across accounts is idle in the hands of a foreign caller."""
     operation = OPERATIONS.get(asked.call.name)
-    if asked.same_account or operation is None or operation.cross_account is CrossAccount.YES:
-        return False
-    return not asked.questions.other_reading("UN-31")
+    return not (asked.same_account or operation is None or operation.cross_account is CrossAccount.YES)
+
+
+def _crosses_nevertheless(asked: Asked, shared: Trusting | None) -> bool:
+    """By other readings the call ends otherwise (UN-31), or a resource share carries the operation across (UN-16)."""
+    by_share = shared is not None and shared.verdict is Verdict.ALLOW and asked.questions.other_reading("UN-16")
+    return by_share or asked.questions.other_reading("UN-31")
 
 
 def judge_grant(asked: Asked) -> tuple[LayerTrace, list[GrantedPath]]:
@@ -164,6 +242,8 @@ def judge_grant(asked: Asked) -> tuple[LayerTrace, list[GrantedPath]]:
         return _judge_retiring(asked)
     if asked.leg.source is not Source.KEY:
         return _absent(Layer.GRANT, "no_key", "GR-23"), []
+    if asked.leg.key is None or not asked.leg.key.grants:
+        return _without_evidence(Layer.GRANT, Verdict.SILENT, "no_grant", "GR-20"), []
     source_arn = asked.request.context.get("aws:sourcearn")
     paths, traces = granted_paths(
         asked.call, asked.caller, asked.leg, source_arn if isinstance(source_arn, str) else None, asked.questions
@@ -176,31 +256,39 @@ def judge_grant(asked: Asked) -> tuple[LayerTrace, list[GrantedPath]]:
 def _judge_retiring(asked: Asked) -> tuple[LayerTrace, list[GrantedPath]]:
     grant = asked.leg.grant
     assert grant is not None  # noqa: S101 - a leg whose source is a grant has one
-    path = may_retire(grant, asked.call, asked.caller)
-    evidence = (GrantTrace(grant.id, grant.name, grant.holder, None),)
-    verdict = Verdict.ALLOW if path else Verdict.SILENT
-    reason = "may_retire" if path else "may_not_retire"
-    if path is None and issued_by_account_of(grant, asked.caller):
+    paths = retiring_paths(grant, asked.call, asked.caller, asked.questions)
+    verdict = Verdict.ALLOW if paths else Verdict.SILENT
+    reason = "may_retire" if paths else "may_not_retire"
+    if not paths and issued_by_account_of(grant, asked.caller):
         reason = "issuing_account"
-    return LayerTrace(Layer.GRANT, verdict, reason, grants=evidence, rules=("GR-60",)), [path] if path else []
+    found = retiring_mismatch(grant, asked.call, asked.caller) if reason == "may_not_retire" else None
+    evidence = (GrantTrace(grant.id, grant.name, grant.holder, found),)
+    return LayerTrace(Layer.GRANT, verdict, reason, grants=evidence, rules=("GR-60",)), paths
 
 
 def judge_identity(asked: Asked) -> LayerTrace:
     """The caller's own policies: attached, inline, and those of its groups (DA-36)."""
+    if not asked.leg.action.startswith("kms:"):
+        return _judge_with_resource_policy(asked)
+    return _judge_own(asked)
+
+
+def _judge_own(asked: Asked) -> LayerTrace:
     caller = asked.caller
     if caller.is_service:
         return _absent(Layer.IDENTITY, "service_principal", "DA-35")
     if caller.is_root:
-        return LayerTrace(Layer.IDENTITY, Verdict.ALLOW, "root_user", rules=("DA-34", "KP-5"))
-    if asked.leg.resource_policy is not None:
-        return _judge_with_resource_policy(asked, asked.leg.resource_policy)
+        return _without_evidence(Layer.IDENTITY, Verdict.ALLOW, "root_user", "DA-34", "KP-5")
     return _judge(asked, Layer.IDENTITY, caller.policies, ("DA-36",))
 
 
-def _judge_with_resource_policy(asked: Asked, resource_policy: Policy) -> LayerTrace:
+def _judge_with_resource_policy(asked: Asked) -> LayerTrace:
     """A bucket's or secret's own policy beside the caller's: either suffices in one account, across accounts both."""
-    own = _judge(asked, Layer.IDENTITY, asked.caller.policies, ("DA-36",))
-    theirs = _judge(asked, Layer.IDENTITY, [resource_policy], ("DS-80",))
+    own = _judge_own(asked)
+    resource_policy = asked.leg.resource_policy
+    if asked.same_account and resource_policy is None:
+        return own
+    theirs = _judge(asked, Layer.IDENTITY, [resource_policy] if resource_policy else [], ("DS-80",))
     verdicts = {own.verdict, theirs.verdict}
     if Verdict.DENY in verdicts:
         verdict = Verdict.DENY
@@ -224,7 +312,7 @@ def judge_session(asked: Asked) -> LayerTrace:
     policies = asked.caller.principal.session.policies
     if not policies:
         if asked.caller.kind is PrincipalKind.FEDERATED_USER:
-            return LayerTrace(Layer.SESSION, Verdict.SILENT, "federated_without_policy", rules=("DA-31",))
+            return _without_evidence(Layer.SESSION, Verdict.SILENT, "federated_without_policy", "DA-31")
         return _absent(Layer.SESSION, "no_session_policy", "DA-31")
     return _judge(asked, Layer.SESSION, policies, ("DA-30",))
 
@@ -244,7 +332,7 @@ def judge_all(asked: Asked) -> tuple[dict[Layer, LayerTrace], list[GrantedPath]]
     """Ask every layer, in AWS's order, and return the grants that help beside the traces."""
     traces: dict[Layer, LayerTrace] = {}
     paths: list[GrantedPath] = []
-    for layer in Layer:
+    for layer in LAYERS:
         if layer is Layer.GRANT:
             traces[layer], paths = judge_grant(asked)
         else:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kmssim.evaluator.caller import Caller, is_exempt, is_meant
-from kmssim.evaluator.conditions import Ambiguous, Condition, Context, holds, read
+from kmssim.evaluator.caller import Caller, is_exempt
+from kmssim.evaluator.conditions import Ambiguous, Condition, Context, holds, is_for_iam_only, read
 from kmssim.evaluator.decision import Mismatch, StatementTrace
-from kmssim.evaluator.patterns import Wild, fill, matches, matches_resource
+from kmssim.evaluator.patterns import Pattern, Wild, fill, matches_resource
 from kmssim.evaluator.policy import Effect, Element, Policy, PolicyKind, Statement
+from kmssim.evaluator.principals import PrincipalForm
 from kmssim.evaluator.questions import OpenQuestions
 
 
@@ -25,14 +26,27 @@ class Request:
     context: Context
 
 
-def mismatch(statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions) -> Mismatch | None:
-    """The first element of the statement that keeps it from applying to the request."""
+def applies(statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions) -> bool:
+    """Whether every element of the statement matches the request."""
     return (
-        _principal_mismatch(statement, request)
-        or _action_mismatch(statement, request)
-        or _resource_mismatch(statement, request, kind, questions)
-        or _condition_mismatch(statement, request, kind, questions)
+        _means_caller(statement, request.caller)
+        and statement.covers(request.action)
+        and _resource_obstacle(statement, request, kind, questions) is None
+        and _unmet_condition(statement, request, kind, questions) is None
     )
+
+
+def mismatch(statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions) -> Mismatch | None:
+    """The first element that keeps the statement from applying; None when it applies: what `applies` asks, told."""
+    if not _means_caller(statement, request.caller):
+        return _describe_principal(statement, request)
+    if not statement.covers(request.action):
+        return _describe_action(statement, request)
+    obstacle = _resource_obstacle(statement, request, kind, questions)
+    if obstacle is not None:
+        return _describe_resource(statement, request, obstacle)
+    unmet = _unmet_condition(statement, request, kind, questions)
+    return None if unmet is None else _describe_unmet(*unmet, questions)
 
 
 def trace_statement(policy: Policy, statement: Statement, request: Request, questions: OpenQuestions) -> StatementTrace:
@@ -42,92 +56,99 @@ def trace_statement(policy: Policy, statement: Statement, request: Request, ques
     return StatementTrace(policy.source, statement.path, statement.sid, statement.effect.value, found, keys)
 
 
-def _principal_mismatch(statement: Statement, request: Request) -> Mismatch | None:
+def _means_caller(statement: Statement, caller: Caller) -> bool:
     element = statement.principal
     if element is None:
-        return None
-    caller = request.caller
-    written = ", ".join(entry.written for entry in element.entries)
+        return True
     if element.negated:
-        if not is_exempt(element.entries, caller):
-            return None
-        return Mismatch("NotPrincipal", f"anybody but {written}", caller.principal.arn, "PG-45")
-    if any(is_meant(entry, caller) for entry in element.entries):
-        return None
-    return Mismatch("Principal", written, caller.principal.arn, _rule_of_principals(element.entries[0].form.value))
+        return not is_exempt(element.entries, caller)
+    return not element.names.isdisjoint(caller.names)
 
 
-def _rule_of_principals(form: str) -> str:
-    rules = {"account": "PG-30", "user": "PG-31", "role": "PG-32", "role session": "PG-33", "federated user": "PG-34"}
-    return rules.get(form, {"service": "PG-35", "unique id": "PG-40"}.get(form, "PG-38"))
+def _describe_principal(statement: Statement, request: Request) -> Mismatch:
+    entries = statement.principal.entries if statement.principal else ()
+    written, found = ", ".join(entry.written for entry in entries), request.caller.principal.arn
+    if statement.principal and statement.principal.negated:
+        return Mismatch("NotPrincipal", f"anybody but {written}", found, "PG-45")
+    return Mismatch("Principal", written, found, _RULES_OF_PRINCIPALS.get(entries[0].form, "PG-38"))
 
 
-def _action_mismatch(statement: Statement, request: Request) -> Mismatch | None:
+_RULES_OF_PRINCIPALS = {
+    PrincipalForm.ACCOUNT: "PG-30",
+    PrincipalForm.USER: "PG-31",
+    PrincipalForm.ROLE: "PG-32",
+    PrincipalForm.ROLE_SESSION: "PG-33",
+    PrincipalForm.FEDERATED_USER: "PG-34",
+    PrincipalForm.SERVICE: "PG-35",
+    PrincipalForm.UNIQUE_ID: "PG-40",
+}
+
+
+def _describe_action(statement: Statement, request: Request) -> Mismatch:
     element = statement.action
     if element is None:
         return Mismatch("Action", "nothing: the statement has no Action", request.action, "PG-4")
-    if _names_action(element, request.action) != element.negated:
-        return None
     name, rule = ("NotAction", "PG-13") if element.negated else ("Action", "PG-10")
     return Mismatch(name, ", ".join(element.texts), request.action, rule)
 
 
-def _names_action(element: Element, action: str) -> bool:
-    lowered = action.lower()
-    return any(matches(fill(template, _no_variable) or (), lowered) for template in element.templates)
-
-
-def _no_variable(_key: str) -> None:
-    """Actions take no variables (CO-40)."""
-
-
-def _resource_mismatch(
+def _resource_obstacle(
     statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions
-) -> Mismatch | None:
+) -> str | None:
+    """The rule by which the statement's resource does not match; None when it matches."""
     element = statement.resource
     if kind is PolicyKind.TRUST:
         return None
     if element is None:
-        return Mismatch("Resource", "nothing: the statement has no Resource", request.resource, "PG-4")
-    resource = request.resource
-    patterns = [
-        fill(template, lambda key: _variable(request.context, key, questions)) for template in element.templates
-    ]
-    resolved = [pattern for pattern in patterns if pattern is not None]
+        return "PG-4"
+    if element.is_anything:
+        return None
+    patterns = element.patterns
+    if patterns is None:
+        filled = _filled(element, request.context, questions)
+        if element.negated and len(filled) < len(element.templates):
+            return "CO-45"
+        patterns = filled
+    named = any(matches_resource(pattern, request.resource) for pattern in patterns)
+    rule = "PG-24" if request.resource == "*" else "PG-26"
+    if kind is PolicyKind.KEY_POLICY:
+        rule = "PG-21"
+        if (named or element.negated) and (Wild.ANY,) not in patterns and questions.other_reading("UN-12"):
+            named, rule = not named, "UN-12"  # AWS describes the star only
+    return rule if named == element.negated else None
+
+
+def _filled(element: Element, context: Context, questions: OpenQuestions) -> tuple[Pattern, ...]:
+    """The patterns of a `Resource` with variables, without those that have no value (CO-44)."""
+
+    def variable(key: str) -> str | None:
+        value = read(context, key, questions)
+        return value if isinstance(value, str) else None
+
+    filled = (fill(template, variable) for template in element.templates)
+    return tuple(pattern for pattern in filled if pattern is not None)
+
+
+def _describe_resource(statement: Statement, request: Request, rule: str) -> Mismatch:
+    element = statement.resource
+    if element is None:
+        return Mismatch("Resource", "nothing: the statement has no Resource", request.resource, rule)
     name = "NotResource" if element.negated else "Resource"
-    written = ", ".join(element.texts)
-    if element.negated and len(resolved) < len(patterns):
-        return Mismatch(name, written, resource, "CO-45")
-    if any(matches_resource(pattern, resource) for pattern in resolved) == element.negated:
-        rule = "PG-24" if resource == "*" else "PG-26"
-        return Mismatch(name, written, resource, "PG-21" if kind is PolicyKind.KEY_POLICY else rule)
-    if kind is PolicyKind.KEY_POLICY and resolved != [(Wild.ANY,)] and questions.other_reading("UN-12"):
-        return Mismatch(name, written, resource, "UN-12")
-    return None
+    return Mismatch(name, ", ".join(element.texts), request.resource, rule)
 
 
-def _variable(context: Context, key: str, questions: OpenQuestions) -> str | None:
-    value = read(context, key, questions)
-    return value if isinstance(value, str) else None
-
-
-def _condition_mismatch(
+def _unmet_condition(
     statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions
-) -> Mismatch | None:
+) -> tuple[Condition, Context] | None:
+    """The first condition that is not met, with the context that it was held against; None when all are."""
     in_deny = statement.effect is Effect.DENY
     for condition in statement.conditions:
-        context = _visible_context(condition, request.context, kind, questions)
+        context = request.context
+        if kind is PolicyKind.KEY_POLICY and condition.is_for_iam_only and questions.other_reading("UN-13"):
+            context = {key: value for key, value in context.items() if not is_for_iam_only(key)}  # CK-42
         if not holds(condition, context, questions, in_deny=in_deny):
-            return _describe_unmet(condition, context, questions)
+            return condition, context
     return None
-
-
-def _visible_context(condition: Condition, context: Context, kind: PolicyKind, questions: OpenQuestions) -> Context:
-    """CK-42: AWS documents some keys for IAM policies only; in a key policy they are evaluated all the same."""
-    iam_only = condition.key == "kms:resourcealiases" or condition.key.startswith("aws:resourcetag/")
-    if kind is PolicyKind.KEY_POLICY and iam_only and questions.other_reading("UN-13"):
-        return {}
-    return context
 
 
 def _describe_unmet(condition: Condition, context: Context, questions: OpenQuestions) -> Mismatch:
@@ -135,7 +156,7 @@ def _describe_unmet(condition: Condition, context: Context, questions: OpenQuest
     wanted = f"{condition.written_operator} {condition.written_key}: {values}"
     found = read(context, condition.key, questions)
     if isinstance(found, Ambiguous):
-        return Mismatch("Condition", wanted, "two names that differ only in case", "CO-13")
+        return Mismatch("Condition", wanted, found.why, found.rule)
     if found is None:
         return Mismatch("Condition", wanted, f"{condition.written_key} is absent", "CO-4")
     text = found if isinstance(found, str) else "[" + ", ".join(found) + "]"

@@ -1,31 +1,57 @@
 """How an authorized call ends: the error that it still meets, or none (rule book 8.3, 13.2, 14).
 
-AWS's order as far as it is known (section 14): key state, key usage and algorithm, what is particular to the
-operation, the ciphertext, and last `DryRun`. Each check is a function (call at hand) → failure or None; `_CHECKS` is
-the order.
+AWS's order as far as it is known (section 14): grant tokens, key state, whether the key is of the kind that the
+operation takes, what is particular to the operation, the ciphertext, and last `DryRun`. Each check is a function (call
+at hand) → failure or None; `_KEY_CHECKS` and `_CHECKS` are the order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from unicodedata import normalize
 
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.decision import Failure
 from kmssim.evaluator.operations import KEY_SPECS, OPERATIONS, algorithms
-from kmssim.evaluator.outcome_admin import check_alias, check_grant, check_multi_region, check_new_policy
-from kmssim.evaluator.states import state_failure
+from kmssim.evaluator.outcome_admin import (
+    check_alias,
+    check_new_policy,
+    check_policy_name,
+    check_primary,
+    check_replica,
+    check_tags,
+)
+from kmssim.evaluator.outcome_grants import check_grant, check_token_count
+from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.request import Call, parse_arn
+from kmssim.evaluator.states import StateOutcome, state_failure
 
 Check = Callable[[Authorized], Failure | None]
 
 
 def find_failure(at_hand: Authorized) -> Failure | None:
     """The first error that the call meets after authorization; None when it succeeds."""
-    state, usage = check_state(at_hand), check_usage(at_hand)
-    if state and usage and at_hand.questions.other_reading("UN-11"):
-        state = None  # CH-8: by the other reading the usage is looked at first
-    if state or usage:
-        return state or usage
-    return next((failure for check in _CHECKS if (failure := check(at_hand))), None)
+    token = check_token_count(at_hand) or check_grant_tokens(at_hand)
+    if token:
+        return token
+    state, kind = check_state(at_hand), _first(_KEY_CHECKS, at_hand)
+    if state and kind and at_hand.questions.other_reading("UN-11"):
+        state = None  # CH-8: by the other reading the kind of key is looked at first
+    return state or kind or _first(_CHECKS, at_hand)
+
+
+def _first(checks: Iterable[Check], at_hand: Authorized) -> Failure | None:
+    return next((failure for check in checks if (failure := check(at_hand))), None)
+
+
+def check_grant_tokens(at_hand: Authorized) -> Failure | None:
+    """A token that stands for no grant at all; that of another key's grant is merely of no use (GR-50, GR-51)."""
+    if not OPERATIONS[at_hand.call.name].grant_tokens:
+        return None
+    known = at_hand.world.keys_by_grant_id
+    if all(token in known for token in at_hand.call.grant_tokens):
+        return None
+    return Failure("InvalidGrantTokenException", "Grant token is invalid.", "GR-51")
 
 
 def check_state(at_hand: Authorized) -> Failure | None:
@@ -34,14 +60,19 @@ def check_state(at_hand: Authorized) -> Failure | None:
         key = leg.key
         assert key is not None  # noqa: S101 - key_legs have keys
         found = state_failure(at_hand.call.name, key.state, spec=key.spec, origin=key.origin, on=leg.on)
-        if found is None:
-            continue
-        if found.question and at_hand.questions.other_reading(found.question):
-            if found.other is None:
-                continue
-            found = found.other
-        return Failure(found.code, found.message(key.arn), found.rule)
+        read = _read(found, at_hand.questions)
+        if read is not None:
+            return Failure(read.code, read.message(key.arn), read.rule)
     return None
+
+
+def _read(outcome: StateOutcome | None, questions: OpenQuestions) -> StateOutcome | None:
+    """The outcome by the readings at hand of the questions on which it rests."""
+    if outcome is None or outcome.question is None:
+        return outcome
+    if questions.other_reading(outcome.question):
+        return outcome.other
+    return _read(outcome.beneath, questions) or outcome
 
 
 def check_usage(at_hand: Authorized) -> Failure | None:
@@ -52,22 +83,28 @@ def check_usage(at_hand: Authorized) -> Failure | None:
 def _wrong_source_key(at_hand: Authorized) -> Failure | None:
     """A key that the call names although another one made the ciphertext."""
     call = at_hand.call
-    if call.name not in {"Decrypt", "ReEncrypt"} or call.ciphertext is None or not at_hand.key_legs:
+    if call.name not in {"Decrypt", "ReEncrypt"} or call.ciphertext is None or _ignores_ciphertext(call):
         return None
     source = at_hand.key_legs[0].key
-    made_by = at_hand.world.keys_by_arn.get(call.ciphertext.key)
-    same = source is not None and (
-        source.arn == call.ciphertext.key or (made_by is not None and _related(source.id, made_by.id))
-    )
-    if same:
+    if source is None or source.arn == call.ciphertext.key or _related(source.arn, call.ciphertext.key):
         return None
     message = "The key ID in the request does not identify a CMK that can perform this operation."
     return Failure("IncorrectKeyException", message, "EM-28")
 
 
 def _related(one: str, other: str) -> bool:
-    """Related multi-Region keys decrypt each other's ciphertexts (PG-28)."""
-    return one.startswith("mrk-") and one == other
+    """Related multi-Region keys decrypt each other's ciphertexts (PG-28); their ARNs differ in the Region."""
+    first, second = parse_arn(one), parse_arn(other)
+    if first is None or second is None or not first.resource.startswith("key/mrk-"):
+        return False
+    return first._replace(region="") == second._replace(region="")
+
+
+def _ignores_ciphertext(call: Call) -> bool:
+    """A dry run that asks for authorization only, without a valid ciphertext (OP-59)."""
+    modifiers = call.parameters.get("DryRunModifiers")
+    listed = modifiers if isinstance(modifiers, list | tuple) else ()
+    return call.parameters.get("DryRun") is True and "IGNORE_CIPHERTEXT" in listed
 
 
 _ALGORITHM_PARAMETERS = {
@@ -109,17 +146,35 @@ def check_key_kind(at_hand: Authorized) -> Failure | None:
     return Failure("UnsupportedOperationException", f"{key.arn} is not an asymmetric key.", "OP-32")
 
 
+def check_manager(at_hand: Authorized) -> Failure | None:
+    """Keys that AWS manages can be read and used, not changed, whatever their policy says (MK-3, TP-10, TP-11)."""
+    operation = OPERATIONS[at_hand.call.name]
+    theirs = next((leg.key for leg in at_hand.key_legs if leg.key and leg.key.manager == "AWS"), None)
+    if theirs is None or not operation.customer_managed_only:
+        return None
+    unsupported = "UnsupportedOperationException"
+    code = unsupported if unsupported in operation.errors else "ValidationException"
+    return Failure(code, f"{theirs.arn} is an AWS managed key, which {operation.name} does not change.", "MK-3")
+
+
 def check_ciphertext(at_hand: Authorized) -> Failure | None:
     """The claimed encryption context against the one that is bound into the ciphertext (EC-1, EC-2, EC-9)."""
     call = at_hand.call
     if call.name not in {"Decrypt", "ReEncrypt"} or call.ciphertext is None:
         return None
     bound, leg = call.ciphertext.encryption_context, at_hand.key_legs[0]
-    if bound is None or leg.key is None or not leg.key.symmetric_encryption:
+    if bound is None or _ignores_ciphertext(call) or leg.key is None or not leg.key.symmetric_encryption:
         return None
-    if dict(bound) == dict(leg.encryption_context or {}):
+    claimed = dict(leg.encryption_context or {})
+    if dict(bound) == claimed:
         return None
+    if _composed(bound) == _composed(claimed) and at_hand.questions.other_reading("UN-23"):
+        return None  # EC-14: whether two spellings of the same Unicode text are the same is not described
     return Failure("InvalidCiphertextException", "", "EC-2")
+
+
+def _composed(pairs: Mapping[str, str]) -> dict[str, str]:
+    return {normalize("NFC", name): normalize("NFC", value) for name, value in pairs.items()}
 
 
 def check_dry_run(at_hand: Authorized) -> Failure | None:
@@ -142,36 +197,37 @@ def check_new_key(at_hand: Authorized) -> Failure | None:
         return Failure("ValidationException", message, "EM-35")
     if usage is not None and spec not in KEY_SPECS.get(str(usage), ()):
         return Failure("ValidationException", f"KeyUsage {usage} is not compatible with KeySpec {spec}", "EM-35")
+    in_store = str(parameters.get("Origin")) in {"AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"}
+    if in_store and (spec != "SYMMETRIC_DEFAULT" or parameters.get("MultiRegion") is True):
+        message = "A custom key store holds symmetric encryption keys of one Region only."
+        return Failure("UnsupportedOperationException", message, "OP-60")
     return None
 
 
-_RANGES: Mapping[str, tuple[str, int, int, str]] = {
-    "ScheduleKeyDeletion": ("PendingWindowInDays", 7, 30, "ST-4"),
-    "EnableKeyRotation": ("RotationPeriodInDays", 90, 2560, "CK-32"),
-}
+_SHORTEST_WAIT, _LONGEST_WAIT = 7, 30
 
 
-def check_ranges(at_hand: Authorized) -> Failure | None:
-    """Numbers that the service model bounds (EM-34)."""
-    parameter, least, most, rule = _RANGES.get(at_hand.call.name, ("", 0, 0, ""))
-    given = at_hand.call.parameters.get(parameter)
-    if not isinstance(given, int) or least <= given <= most:
-        return None
-    relation, bound = ("greater", least) if given < least else ("less", most)
-    message = (
-        f"1 validation error detected: Value '{given}' at '{parameter[0].lower()}{parameter[1:]}' failed to satisfy "
-        f"constraint: Member must have value {relation} than or equal to {bound}"
-    )
-    return Failure("ValidationException", message, rule)
+def check_numbers(at_hand: Authorized) -> Failure | None:
+    """Numbers that the service bounds more tightly than its model does (ST-4), and numbers that exclude each other."""
+    parameters = at_hand.call.parameters
+    wait = parameters.get("PendingWindowInDays") if at_hand.call.name == "ScheduleKeyDeletion" else None
+    if isinstance(wait, int) and not _SHORTEST_WAIT <= wait <= _LONGEST_WAIT:
+        message = f"PendingWindowInDays must be between {_SHORTEST_WAIT} and {_LONGEST_WAIT}; it is {wait}."
+        return Failure("ValidationException", message, "ST-4")
+    if at_hand.call.name.startswith("GenerateDataKey") and {"KeySpec", "NumberOfBytes"} <= parameters.keys():
+        return Failure("ValidationException", "Please specify either number of bytes or key spec.", "OP-22")
+    return None
 
 
+_KEY_CHECKS: tuple[Check, ...] = (check_usage, check_key_kind, check_primary, check_manager)
 _CHECKS: tuple[Check, ...] = (
-    check_ranges,
-    check_key_kind,
+    check_numbers,
     check_new_key,
+    check_tags,
     check_grant,
     check_alias,
-    check_multi_region,
+    check_replica,
+    check_policy_name,
     check_new_policy,
     check_ciphertext,
     check_dry_run,

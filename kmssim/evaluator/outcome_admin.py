@@ -1,70 +1,27 @@
-"""What management operations still check after authorization: new grants, aliases, replicas, and new key policies."""
+"""What management operations still check after authorization: aliases, replicas, and new key policies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from kmssim.errors import InputError, PolicyError
+from kmssim.errors import PolicyError
 from kmssim.evaluator.authorized import Authorized
+from kmssim.evaluator.context_kms import request_tags
 from kmssim.evaluator.decision import Failure, Source
 from kmssim.evaluator.keys import FoundKey, find_key, home_account, related_key
-from kmssim.evaluator.operations import GRANT_OPERATIONS, key_kind
 from kmssim.evaluator.permissions import Leg
-from kmssim.evaluator.policy import Policy, PolicyKind, parse_policy
+from kmssim.evaluator.policy import UNDOCUMENTED, Policy, PolicyKind, parse_policy
+from kmssim.evaluator.principals import PrincipalEntry, PrincipalForm
+from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.request import Call, parse_arn, partition_of
 from kmssim.evaluator.world import Account, Key, World
 
 _LOCKED_OUT = "The new key policy will not allow you to update the key policy in the future."
-_ALIAS_HELP = "Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
-
-
-def check_grant(at_hand: Authorized) -> Failure | None:
-    """What CreateGrant asks of the new grant, and RevokeGrant of the old one (GR-2, GR-5, GR-14, GR-18)."""
-    call = at_hand.call
-    if call.name == "RevokeGrant":
-        return _check_revoked(at_hand)
-    if call.name != "CreateGrant":
-        return None
-    key = at_hand.key_legs[0].key
-    asked = call.parameters.get("Operations")
-    operations = {str(name) for name in asked} if isinstance(asked, list | tuple) else set()
-    if key is None:
-        return None
-    if operations == {"CreateGrant"}:
-        return Failure("ValidationException", "Grants must not contain only the CreateGrant operation.", "GR-18")
-    unknown = sorted(operations - _grantable(key))
-    if unknown:
-        text = f"{', '.join(unknown)} cannot be granted on a key with key spec {key.spec} and key usage {key.usage}."
-        return Failure("ValidationException", text, "GR-5")
-    return _check_constraints(call.parameters.get("Constraints"), key)
-
-
-def _grantable(key: Key) -> frozenset[str]:
-    try:
-        return GRANT_OPERATIONS[key_kind(key.spec, key.usage)]
-    except InputError:
-        return frozenset()
-
-
-def _check_constraints(constraints: object, key: Key) -> Failure | None:
-    given = constraints if isinstance(constraints, Mapping) else {}
-    on_context = [
-        name for name in ("EncryptionContextEquals", "EncryptionContextSubset") if given.get(name) is not None
-    ]
-    if len(on_context) > 1:
-        text = "A grant takes EncryptionContextEquals or EncryptionContextSubset, not both."
-        return Failure("ValidationException", text, "GR-10")
-    if on_context and not key.symmetric_encryption:
-        text = "EncryptionContext is supported only when creating a grant for a symmetric encryption KMS key."
-        return Failure("ValidationException", text, "GR-14")
-    return None
-
-
-def _check_revoked(at_hand: Authorized) -> Failure | None:
-    key, wanted = at_hand.key_legs[0].key, at_hand.call.parameters.get("GrantId")
-    if key is None or wanted is None or any(grant.id == wanted for grant in key.grants):
-        return None
-    return Failure("InvalidGrantIdException", f"Grant ID {wanted} not found", "OP-45")
+_UNKNOWN_PRINCIPALS = "Policy contains a statement with one or more invalid principals."
+_ALIAS_NAME = re.compile(r"alias/[a-zA-Z0-9/_-]+")
+_MOST_TAGS = 50
 
 
 def check_alias(at_hand: Authorized) -> Failure | None:
@@ -73,10 +30,11 @@ def check_alias(at_hand: Authorized) -> Failure | None:
     if call.name not in {"CreateAlias", "UpdateAlias", "DeleteAlias"}:
         return None
     name = str(call.parameters.get("AliasName", ""))
-    if not name.startswith("alias/"):
-        return Failure("ValidationException", f'Alias must start with the prefix "alias/". {_ALIAS_HELP}', "EM-35")
-    if name.startswith("alias/aws/"):
-        return Failure("InvalidAliasNameException", "Aliases that begin with alias/aws/ are reserved.", "UN-21")
+    reserved = name.startswith("alias/aws/")
+    if reserved or not _ALIAS_NAME.fullmatch(name):
+        other = at_hand.questions.other_reading("UN-21")
+        text = "Aliases that begin with alias/aws/ are reserved." if reserved else f"Invalid alias name {name}"
+        return Failure("ValidationException" if other else "InvalidAliasNameException", text, "UN-21")
     if call.name == "CreateAlias":
         return _check_alias_is_free(at_hand, name)
     return _check_alias_move(at_hand) if call.name == "UpdateAlias" else None
@@ -100,19 +58,55 @@ def _check_alias_move(at_hand: Authorized) -> Failure | None:
     return Failure("ValidationException", text, "OP-51")
 
 
-def check_multi_region(at_hand: Authorized) -> Failure | None:
-    """What ReplicateKey asks of the primary and of the replica's Region (EM-33, OP-43)."""
+def check_primary(at_hand: Authorized) -> Failure | None:
+    """Only a primary is replicated, and only a primary hands over (EM-33)."""
+    if at_hand.call.name not in {"ReplicateKey", "UpdatePrimaryRegion"}:
+        return None
+    key = at_hand.key_legs[0].key
+    if key is None or key.multi_region == "PRIMARY":
+        return None
+    return Failure("UnsupportedOperationException", f"{key.arn} is not a multi-region primary key.", "EM-33")
+
+
+def check_replica(at_hand: Authorized) -> Failure | None:
+    """What ReplicateKey asks of the replica's Region (OP-43)."""
     if at_hand.call.name != "ReplicateKey":
         return None
     key, region = at_hand.key_legs[0].key, str(at_hand.call.parameters.get("ReplicaRegion", ""))
     if key is None:
         return None
-    if key.multi_region != "PRIMARY":
-        return Failure("UnsupportedOperationException", f"{key.arn} is not a multi-region primary key.", "EM-33")
     if related_key(at_hand.world, key, region):
         text = f"Key {key.id} already exists in {region}."
         return Failure("AlreadyExistsException", text, "OP-43")
     return None
+
+
+def check_tags(at_hand: Authorized) -> Failure | None:
+    """Tags that a key cannot have (EM-36); tag keys tell small letters from capitals, the reserved prefix does not."""
+    if at_hand.call.name not in {"CreateKey", "ReplicateKey", "TagResource"}:
+        return None
+    names = [name for name, _ in request_tags(at_hand.call)]
+    present = at_hand.key_legs[0].key if at_hand.call.name == "TagResource" else None
+    if any(name.lower().startswith("aws:") for name in names):
+        return Failure("TagException", "Tags beginning with aws: are reserved", "EM-36")
+    if len(set(names)) < len(names):
+        return Failure("TagException", "Duplicate tag keys", "EM-36")
+    if len({*names, *(present.tags if present else ())}) > _MOST_TAGS:
+        return Failure("TagException", "Too many tags", "EM-36")
+    return None
+
+
+def check_policy_name(at_hand: Authorized) -> Failure | None:
+    """Which of a key's policies can be read and written: `default`, and to read also a shared one (PG-50, EM-32)."""
+    call, name = at_hand.call, at_hand.call.parameters.get("PolicyName", "default")
+    if call.name == "PutKeyPolicy" and name == "AWS_RAM":
+        return Failure("ValidationException", "The AWS_RAM policy can only be managed by the RAM service", "EM-32")
+    if call.name != "GetKeyPolicy" or name == "default":
+        return None
+    key = at_hand.key_legs[0].key
+    if name == "AWS_RAM" and key is not None and key.ram_policy is not None:
+        return None
+    return Failure("NotFoundException", "No such policy exists", "PG-50")
 
 
 def check_new_policy(at_hand: Authorized) -> Failure | None:
@@ -120,30 +114,67 @@ def check_new_policy(at_hand: Authorized) -> Failure | None:
     call = at_hand.call
     if call.name not in {"CreateKey", "PutKeyPolicy", "ReplicateKey"}:
         return None
-    if call.parameters.get("PolicyName") == "AWS_RAM":
-        return Failure("ValidationException", "The AWS_RAM policy can only be managed by the RAM service", "EM-32")
     document = call.parameters.get("Policy")
     if document is None:
         return None
     if not isinstance(document, str | Mapping):
         return Failure("MalformedPolicyDocumentException", "The key policy is not a JSON object.", "PG-2")
-    try:
-        policy = parse_policy(document, PolicyKind.KEY_POLICY)
-    except PolicyError as refused:
-        return Failure(refused.code, str(refused), refused.rule)
+    policy = _read_new_policy(document, at_hand.questions)
+    if isinstance(policy, Failure):
+        return policy
+    partition = partition_of(call.region)
+    if any(_is_unknown(at_hand.world, entry, partition) for entry in _principals_of(policy)):
+        return Failure("MalformedPolicyDocumentException", _UNKNOWN_PRINCIPALS, "EM-30")
     if call.parameters.get("BypassPolicyLockoutSafetyCheck") is True:
         return None  # TP-9
     return _check_lockout(at_hand, policy)
 
 
+def _read_new_policy(document: str | Mapping[str, object], questions: OpenQuestions) -> Policy | Failure:
+    try:
+        return parse_policy(document, PolicyKind.KEY_POLICY)
+    except PolicyError as refused:
+        failure = Failure(refused.code, str(refused), refused.rule)
+        if refused.rule not in UNDOCUMENTED or not questions.other_reading("UN-25"):
+            return failure
+    try:
+        return parse_policy(document, PolicyKind.KEY_POLICY, lenient=True)
+    except PolicyError:
+        return failure
+
+
+def _principals_of(policy: Policy) -> Iterator[PrincipalEntry]:
+    for statement in policy.statements:
+        yield from statement.principal.entries if statement.principal else ()
+
+
+def _is_unknown(world: World, entry: PrincipalEntry, partition: str) -> bool:
+    """PG-43: whether no such principal exists. Of accounts that the world does not declare nobody can say."""
+    if entry.form is PrincipalForm.UNIQUE_ID:
+        return True  # the stored form of somebody who is gone
+    if entry.partition not in {None, partition}:
+        return True  # PG-48
+    arn = parse_arn(entry.text)
+    account = world.accounts.get(arn.account) if arn else None
+    if arn is None or account is None:
+        return False
+    if entry.form is PrincipalForm.USER:
+        return entry.text not in {user.arn for user in account.users.values()}
+    if entry.form is PrincipalForm.ROLE:
+        return entry.text not in {role.arn for role in account.roles.values()}
+    role = arn.resource.split("/")[1] if entry.form is PrincipalForm.ROLE_SESSION else ""
+    return bool(role) and ":" not in role and role not in account.roles
+
+
 def _check_lockout(at_hand: Authorized, policy: Policy) -> Failure | None:
-    """TP-8: the caller must really be able to put a policy again; whether delegation alone does is open (UN-10)."""
+    """TP-8: the caller must be able to put a policy again, by its own policies too; whether these count is UN-10."""
     key = _key_with(at_hand, policy)
     parameters = {"KeyId": key.arn, "PolicyName": "default"}
     later = replace(at_hand.call, operation="kms:PutKeyPolicy", region=key.region, parameters=parameters)
     leg = Leg("kms:PutKeyPolicy", key.arn, Source.KEY, key.region, key.account, key)
     asked = at_hand.authorize(_world_with(at_hand.world, key), later, leg)
-    if asked.ruling.allowed or (asked.facts.delegated and at_hand.questions.other_reading("UN-10")):
+    trusted = asked.facts.direct is not None or asked.facts.delegated
+    if asked.ruling.allowed or (trusted and at_hand.questions.other_reading("UN-10")):
         return None
     return Failure("MalformedPolicyDocumentException", _LOCKED_OUT, "EM-31")
 
@@ -153,12 +184,28 @@ def _key_with(at_hand: Authorized, policy: Policy) -> Key:
     call = at_hand.call
     present = at_hand.key_legs[0].key if at_hand.key_legs else None
     if present is None:
-        new = Key("00000000-0000-0000-0000-000000000000", call.region, home_account(call), policy)
-        return replace(new, origin=str(call.parameters.get("Origin", new.origin)))
+        return _new_key(call, policy)
     if call.name == "ReplicateKey":
         region = str(call.parameters.get("ReplicaRegion", ""))
-        return replace(present, region=region, multi_region="REPLICA", policy=policy, ram_policy=None, grants=())
+        bare = replace(present, policy=policy, ram_policy=None, grants=(), aliases=(), tags=dict(request_tags(call)))
+        return replace(bare, region=region, multi_region="REPLICA")  # TP-3: only the material is copied
     return replace(present, policy=policy, ram_policy=None)
+
+
+def _new_key(call: Call, policy: Policy) -> Key:
+    given = call.parameters
+    return Key(
+        id="00000000-0000-0000-0000-000000000000",
+        region=call.region,
+        account=home_account(call),
+        policy=policy,
+        partition=partition_of(call.region),
+        spec=str(given.get("KeySpec") or given.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"),
+        usage=str(given.get("KeyUsage") or "ENCRYPT_DECRYPT"),
+        origin=str(given.get("Origin") or "AWS_KMS"),
+        multi_region="PRIMARY" if given.get("MultiRegion") is True else None,
+        tags=dict(request_tags(call)),
+    )
 
 
 def _world_with(world: World, key: Key) -> World:

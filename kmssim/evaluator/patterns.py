@@ -2,16 +2,18 @@
 
 A policy text is parsed once into a `Template`: literal strings, wildcards and `${variables}`. Filling in the variables
 gives a `Pattern` without variables; what a variable brought in is literal, even when it contains a star (CO-46).
-Matching goes from literal to literal and never backtracks over a star, so hostile patterns stay cheap.
+Matching goes from literal to literal and never backtracks over a star, so hostile patterns stay cheap: each character
+of the text is looked at once, and what is kept of it while `?` stand between literals is one number.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from itertools import groupby
 from typing import cast
 
 
@@ -33,9 +35,13 @@ class Variable:
 Pattern = tuple[str | Wild, ...]
 Template = tuple[str | Wild | Variable, ...]
 
+_WILDCARD = re.compile(r"[*?]")
 _SPECIAL = re.compile(r"\$\{([^}]*)\}|[*?]")
 _DEFAULTED = re.compile(r"^([^,]+), '([^']*)'$")
 _ESCAPES = {"*", "?", "$"}
+ARN_PARTS = 6
+_NEVER = Variable("", None)
+"""A variable that nothing can fill: no condition key is called so."""
 
 
 def parse_template(text: str, *, variables: bool, wildcards: bool = True) -> Template:
@@ -45,20 +51,25 @@ def parse_template(text: str, *, variables: bool, wildcards: bool = True) -> Tem
     """
     tokens: list[str | Wild | Variable] = []
     end = 0
-    for found in _SPECIAL.finditer(text):
-        token = _special_token(found, variables=variables, wildcards=wildcards)
+    for found in _specials(text, variables=variables):
+        token = _special_token(found, wildcards=wildcards)
         tokens += [text[end : found.start()], token]
         end = found.end()
     tokens.append(text[end:])
     return _joined(tokens)
 
 
-def _special_token(found: re.Match[str], *, variables: bool, wildcards: bool) -> str | Wild | Variable:
-    name = found[1]
-    if name is None:
+def _specials(text: str, *, variables: bool) -> Iterator[re.Match[str]]:
+    """What is not literal. Variables are looked for up to the last brace only: a search that must fail costs time."""
+    closed = text.rfind("}") + 1 if variables else 0
+    yield from _SPECIAL.finditer(text, 0, closed)
+    yield from _WILDCARD.finditer(text, closed)
+
+
+def _special_token(found: re.Match[str], *, wildcards: bool) -> str | Wild | Variable:
+    if found[0] in {"*", "?"}:
         return Wild(found[0]) if wildcards else found[0]
-    if not variables:
-        return found[0]
+    name = found[1]
     if name in _ESCAPES:
         return name
     defaulted = _DEFAULTED.match(name)
@@ -67,14 +78,26 @@ def _special_token(found: re.Match[str], *, variables: bool, wildcards: bool) ->
     return Variable(name.strip().lower(), None)
 
 
-def _joined(tokens: list[str | Wild | Variable]) -> Template:
+def parse_resource(text: str, *, variables: bool) -> Template:
+    """Split a `Resource` text: a variable before the fifth colon is never filled in (PG-29)."""
+    tokens: list[str | Wild | Variable] = []
+    colons = 0
+    for token in parse_template(text, variables=variables):
+        misplaced = isinstance(token, Variable) and colons < ARN_PARTS - 1
+        tokens.append(_NEVER if misplaced else token)
+        colons += token.count(":") if isinstance(token, str) else 0
+    return tuple(tokens)
+
+
+def _joined(tokens: Iterable[str | Wild | Variable]) -> Template:
     """Merge neighbouring literals and drop empty ones."""
     merged: list[str | Wild | Variable] = []
-    for token in tokens:
-        if isinstance(token, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += token
-        elif token != "":
-            merged.append(token)
+    for literals, group in groupby(tokens, lambda token: isinstance(token, str)):
+        if literals:
+            whole = "".join(cast("Iterable[str]", group))
+            merged += [whole] if whole else []
+        else:
+            merged += group
     return tuple(merged)
 
 
@@ -153,12 +176,53 @@ def _fits_at(chunk: Pattern, text: str, at: int) -> bool:
 
 def _find(chunk: Pattern, text: str, start: int, end: int) -> int:
     """The first place in `text[start:end]` where `chunk` fits, or -1."""
-    if not chunk:
-        return start
-    if len(chunk) == 1 and isinstance(chunk[0], str):
-        return text.find(chunk[0], start, end)
-    last = end - _width(chunk)
-    return next((at for at in range(start, last + 1) if _fits_at(chunk, text, at)), -1)
+    before, core, after = _trimmed(chunk)
+    start, end = start + before, end - after
+    if start > end:
+        return -1
+    if not core:
+        return start - before
+    whole = core[0] if len(core) == 1 else None
+    found = text.find(whole, start, end) if isinstance(whole, str) else _find_with_gaps(core, text, start, end)
+    return found if found < 0 else found - before
+
+
+@lru_cache(maxsize=65536)
+def _trimmed(chunk: Pattern) -> tuple[int, Pattern, int]:
+    """A chunk without the `?` at its ends, and how many there were."""
+    literals = [at for at, token in enumerate(chunk) if isinstance(token, str)]
+    if not literals:
+        return len(chunk), (), 0
+    first, last = literals[0], literals[-1]
+    return first, chunk[first : last + 1], len(chunk) - last - 1
+
+
+def _find_with_gaps(core: Pattern, text: str, start: int, end: int) -> int:
+    """Shift-And: bit i of `state` says that the first i + 1 characters of the chunk fit just here."""
+    fitting, gaps, width = _bits(core)
+    whole = 1 << (width - 1)
+    state = 0
+    for at in range(start, end):
+        state = ((state << 1) | 1) & fitting.get(text[at], gaps)
+        if state >= whole:
+            return at - width + 1
+    return -1
+
+
+@lru_cache(maxsize=1024)
+def _bits(core: Pattern) -> tuple[Mapping[str, int], int, int]:
+    """For each character the places of the chunk that it fits, those of any character, and the chunk's width."""
+    places: dict[str, int] = {}
+    gaps, at = 0, 0
+    for token in core:
+        if isinstance(token, Wild):
+            gaps |= 1 << at
+            at += 1
+            continue
+        for character in token:
+            places[character] = places.get(character, 0) | 1 << at
+            at += 1
+    return {character: bits | gaps for character, bits in places.items()}, gaps, at
 
 
 @lru_cache(maxsize=65536)
@@ -175,13 +239,10 @@ def split_at_colons(pattern: Pattern, parts: int) -> tuple[Pattern, ...]:
     return tuple(tuple(piece) for piece in cut)
 
 
-ARN_PARTS = 6
-
-
 def matches_arn_part_by_part(pattern: Pattern, text: str) -> bool:
     """How `ArnEquals` and `ArnLike` compare: six parts, each for itself (CO-22). No ARN, no match (CO-23)."""
     wanted, given = split_at_colons(pattern, ARN_PARTS), text.split(":", ARN_PARTS - 1)
-    if len(wanted) != ARN_PARTS or len(given) != ARN_PARTS:
+    if len(wanted) != ARN_PARTS or len(given) != ARN_PARTS or given[0] != "arn":
         return False
     return all(matches(part, piece) for part, piece in zip(wanted, given, strict=True))
 
@@ -198,7 +259,7 @@ def matches_resource(pattern: Pattern, arn: str) -> bool:
         return False
     wanted = split_at_colons(pattern, ARN_PARTS)
     service = wanted[2] if len(wanted) > 2 else ()  # noqa: PLR2004 - arn:partition:service
-    if any(isinstance(token, Wild) for token in service):
+    if not service or any(isinstance(token, Wild) for token in service):
         return False
     return _parts_match(wanted, arn.split(":", ARN_PARTS - 1))
 
@@ -207,8 +268,7 @@ def _parts_match(wanted: tuple[Pattern, ...], given: list[str]) -> bool:
     if not wanted or not given:
         return not wanted and not given
     first = wanted[0]
+    if not matches(first, given[0]):
+        return False
     reach = len(given) if first and first[-1] is Wild.ANY else 1
-    return any(
-        matches(first, ":".join(given[:take])) and _parts_match(wanted[1:], given[take:])
-        for take in range(1, reach + 1)
-    )
+    return any(_parts_match(wanted[1:], given[take:]) for take in range(1, reach + 1))

@@ -17,11 +17,12 @@ from kmssim.evaluator.keys import (
     find_ciphertext_key,
     find_key,
     home_account,
+    home_arn,
     related_key,
 )
 from kmssim.evaluator.operations import OPERATIONS, On, Operation, Permission
 from kmssim.evaluator.policy import Policy
-from kmssim.evaluator.request import Arn, Call
+from kmssim.evaluator.request import Call
 from kmssim.evaluator.world import Grant, Key, World
 
 
@@ -74,19 +75,29 @@ def legs_of(world: World, call: Call) -> tuple[Leg, ...] | Missing:
     for permission in operation.permissions:
         if permission.when and not call.parameters.get(permission.when):
             continue
+        if permission.region_parameter and permission.on is On.KEY and not _is_primary(legs):
+            continue
         leg = _leg(world, call, operation, permission)
-        if not isinstance(leg, Leg):
+        if isinstance(leg, MissingKey):
+            return replace(leg, action=permission.action)
+        if isinstance(leg, MissingGrant):
             return leg
         legs.append(leg)
     return _marked_as_same_key(call, legs)
+
+
+def _is_primary(legs: list[Leg]) -> bool:
+    """TP-4: only a primary has a replica to hand over to; of any other key UpdatePrimaryRegion fails later (EM-33)."""
+    return all(leg.key is not None and leg.key.multi_region == "PRIMARY" for leg in legs)
 
 
 def _leg(world: World, call: Call, operation: Operation, permission: Permission) -> Leg | Missing:
     if permission.on is On.NOTHING:
         return _resourceless_leg(world, call, permission)
     if permission.on is On.NEW_KEY:
-        arn = Arn("aws", "kms", _region(call, permission), home_account(call), "key/new")
-        return Leg(permission.action, str(arn), Source.IDENTITY, arn.region, arn.account)
+        arn = home_arn(call, _region(call, permission), "key/new")
+        primary = _primary(world, call)
+        return Leg(permission.action, str(arn), Source.IDENTITY, arn.region, arn.account, replica_of=primary)
     if permission.on is On.ALIAS:
         return _alias_leg(call, permission)
     if permission.on is On.GRANT:
@@ -101,18 +112,20 @@ def _region(call: Call, permission: Permission) -> str:
 
 
 def _resourceless_leg(world: World, call: Call, permission: Permission) -> Leg:
-    primary = None
-    if call.name == "ReplicateKey":
-        found = _find(world, call, "KeyId", alias_allowed=False)
-        primary = found.key if isinstance(found, FoundKey) else None
-    region = _region(call, permission)
+    region, primary = _region(call, permission), _primary(world, call)
     return Leg(permission.action, "*", Source.IDENTITY, region, home_account(call), replica_of=primary)
+
+
+def _primary(world: World, call: Call) -> Key | None:
+    """The key of which the call makes a replica."""
+    found = _find(world, call, "KeyId", alias_allowed=False) if call.name == "ReplicateKey" else None
+    return found.key if isinstance(found, FoundKey) else None
 
 
 def _alias_leg(call: Call, permission: Permission) -> Leg:
     """DA-38: an alias has no resource policy, so IAM alone decides on it."""
     name = str(call.parameters.get("AliasName", ""))
-    arn = Arn("aws", "kms", call.region, home_account(call), name)
+    arn = home_arn(call, call.region, name)
     return Leg(permission.action, str(arn), Source.IDENTITY, call.region, arn.account, is_alias=True)
 
 
@@ -122,9 +135,12 @@ def _key_of(world: World, call: Call, operation: Operation, permission: Permissi
         return find_key(world, call, name, call.region, alias_allowed=True)
     if permission.region_parameter:
         found = _find(world, call, permission.parameter or "KeyId", alias_allowed=False)
+        if isinstance(found, MissingKey):
+            return found
         region = _region(call, permission)
-        other = related_key(world, found.key, region) if isinstance(found, FoundKey) else None
-        return FoundKey(other) if other else MissingKey(Absence.NO_KEY, region)
+        other = related_key(world, found.key, region)
+        arn = replace(found.key, region=region).arn
+        return FoundKey(other) if other else MissingKey(Absence.NO_KEY, arn, arn)
     return _find(world, call, permission.parameter or "KeyId", alias_allowed=operation.alias_allowed)
 
 
@@ -172,28 +188,24 @@ def _retiring_leg(world: World, call: Call, permission: Permission) -> Leg | Mis
     """RetireGrant names its grant by token, or by key ARN and grant id (GR-60)."""
     token = call.grant_tokens[0] if call.grant_tokens else call.parameters.get("GrantToken")
     if token is not None:
-        held = [(key, grant) for key in world.keys_by_arn.values() for grant in key.grants if grant.id == token]
-        if not held:
+        holder = world.keys_by_grant_id.get(str(token))
+        if holder is None:
             return MissingGrant(by_token=True, reference=str(token))
-        key, grant = held[0]
+        key, named = holder, str(token)
     else:
         found = _find(world, call, "KeyId", alias_allowed=False)
         if isinstance(found, MissingKey):
             return found
-        key = found.key
-        named = call.parameters.get("GrantId")
-        of_id = next((grant for grant in key.grants if grant.id == named), None)
-        if of_id is None:
-            return MissingGrant(by_token=False, reference=str(named))
-        grant = of_id
-    pairs = grant.constraints.encryption_context_equals or grant.constraints.encryption_context_subset
-    kind = None
-    if pairs is not None:
-        equals = grant.constraints.encryption_context_equals is not None
-        kind = "EncryptionContextEquals" if equals else "EncryptionContextSubset"
+        key, named = found.key, str(call.parameters.get("GrantId"))
+    grant = key.grant_index.by_id.get(named)
+    if grant is None:
+        return MissingGrant(by_token=False, reference=named)
+    equals, subset = grant.constraints.encryption_context_equals, grant.constraints.encryption_context_subset
+    pairs = subset if equals is None else equals
+    kind = "EncryptionContextEquals" if equals is not None else "EncryptionContextSubset"
     return Leg(
         permission.action, key.arn, Source.GRANT, key.region, key.account, key,
-        encryption_context=pairs, constraint_type=kind, grant=grant,
+        encryption_context=pairs, constraint_type=None if pairs is None else kind, grant=grant,
     )  # fmt: skip
 
 

@@ -7,16 +7,18 @@ OR-4.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
+from typing import cast
 
 from kmssim.errors import PolicyError
 from kmssim.evaluator.conditions import Condition, parse_condition
-from kmssim.evaluator.patterns import Template, parse_template
-from kmssim.evaluator.principals import InvalidPrincipalError, PrincipalEntry, parse_principals
+from kmssim.evaluator.documents import BadDocumentError, check_document, compact, read_text
+from kmssim.evaluator.patterns import Pattern, Template, Variable, Wild, matches, parse_resource, parse_template
+from kmssim.evaluator.principals import InvalidPrincipalError, PrincipalEntry, PrincipalName, parse_principals
 
 
 class PolicyKind(Enum):
@@ -49,6 +51,18 @@ class Element:
     templates: tuple[Template, ...]
     negated: bool
 
+    @cached_property
+    def patterns(self) -> tuple[Pattern, ...] | None:
+        """The templates as patterns; None where one has a variable, which each request fills in."""
+        if any(isinstance(token, Variable) for template in self.templates for token in template):
+            return None
+        return cast("tuple[Pattern, ...]", self.templates)
+
+    @cached_property
+    def is_anything(self) -> bool:
+        """Whether a lone star is among the texts."""
+        return not self.negated and (Wild.ANY,) in self.templates
+
 
 @dataclass(frozen=True)
 class PrincipalElement:
@@ -56,6 +70,11 @@ class PrincipalElement:
 
     entries: tuple[PrincipalEntry, ...]
     negated: bool
+
+    @cached_property
+    def names(self) -> frozenset[PrincipalName]:
+        """The names of all entries: who has one of them is listed."""
+        return frozenset(entry.name for entry in self.entries)
 
 
 @dataclass(frozen=True)
@@ -73,6 +92,15 @@ class Statement:
     principal: PrincipalElement | None
     conditions: tuple[Condition, ...]
 
+    def covers(self, action: str) -> bool:
+        """Whether Action or NotAction covers an action, whose case does not matter (PG-10, PG-13)."""
+        element = self.action
+        if element is None:
+            return False
+        lowered = action.lower()
+        named = any(matches(pattern, lowered) for pattern in element.patterns or ())
+        return named != element.negated
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -83,15 +111,29 @@ class Policy:
     statements: tuple[Statement, ...]
     document: Mapping[str, object] = field(compare=False, repr=False)
     source: str = field(default="", compare=False)
+    _naming: dict[str, tuple[Statement, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def naming(self, action: str) -> tuple[Statement, ...]:
+        """The statements whose Action or NotAction covers an action: found once, since actions take no variables."""
+        found = self._naming.get(action)
+        if found is None:
+            found = tuple(statement for statement in self.statements if statement.covers(action))
+            self._naming[action] = found
+        return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Grammar:
-    """What a kind of policy takes, and the code with which its service refuses."""
+    """What a kind of policy takes, and the codes with which its service refuses: any mistake, and `too_large` (PG-8).
+
+    Sizes are in characters, those of a key policy in bytes (`in_bytes`).
+    """
 
     code: str
     principal: bool
-    bytes: int
+    size: int
+    too_large: str
+    in_bytes: bool = False
     optional_elements: bool = False
     resource: bool = True
     plain_sid: bool = True
@@ -100,40 +142,51 @@ class _Grammar:
 
 _KMS = "MalformedPolicyDocumentException"
 _IAM = "MalformedPolicyDocument"
+_TOO_MUCH_FOR_IAM = "LimitExceeded"
+_TOO_MUCH_FOR_ORGANIZATIONS = "ConstraintViolationException"
+_VPC = "InvalidPolicyDocument"
+_S3 = "MalformedPolicy"
 _GRAMMAR: Mapping[PolicyKind, _Grammar] = {
     PolicyKind.KEY_POLICY: _Grammar(
-        _KMS, principal=True, bytes=32768, optional_elements=True, plain_sid=False, not_empty=True
+        _KMS, principal=True, size=32768, too_large="LimitExceededException", in_bytes=True,
+        optional_elements=True, plain_sid=False, not_empty=True,
     ),
-    PolicyKind.IDENTITY: _Grammar(_IAM, principal=False, bytes=10240),
-    PolicyKind.BOUNDARY: _Grammar(_IAM, principal=False, bytes=6144),
-    PolicyKind.SESSION: _Grammar(_IAM, principal=False, bytes=2048),
-    PolicyKind.SCP: _Grammar(_KMS, principal=False, bytes=10240),
-    PolicyKind.RCP: _Grammar(_KMS, principal=True, bytes=5120),
-    PolicyKind.VPC_ENDPOINT: _Grammar("InvalidPolicyDocument", principal=True, bytes=20480, plain_sid=False),
-    PolicyKind.TRUST: _Grammar(_IAM, principal=True, bytes=4096, resource=False),
-    PolicyKind.BUCKET: _Grammar("MalformedPolicy", principal=True, bytes=20480, plain_sid=False),
-    PolicyKind.SECRET: _Grammar(_KMS, principal=True, bytes=20480, plain_sid=False),
-}
+    PolicyKind.IDENTITY: _Grammar(_IAM, principal=False, size=10240, too_large=_TOO_MUCH_FOR_IAM),
+    PolicyKind.BOUNDARY: _Grammar(_IAM, principal=False, size=6144, too_large=_TOO_MUCH_FOR_IAM),
+    PolicyKind.SESSION: _Grammar(_IAM, principal=False, size=2048, too_large="ValidationError"),
+    PolicyKind.SCP: _Grammar(_KMS, principal=False, size=10240, too_large=_TOO_MUCH_FOR_ORGANIZATIONS),
+    PolicyKind.RCP: _Grammar(_KMS, principal=True, size=5120, too_large=_TOO_MUCH_FOR_ORGANIZATIONS),
+    PolicyKind.VPC_ENDPOINT: _Grammar(_VPC, principal=True, size=20480, too_large=_VPC, plain_sid=False),
+    PolicyKind.TRUST: _Grammar(
+        _IAM, principal=True, size=4096, too_large=_TOO_MUCH_FOR_IAM, resource=False
+    ),
+    PolicyKind.BUCKET: _Grammar(_S3, principal=True, size=20480, too_large=_S3, plain_sid=False),
+    PolicyKind.SECRET: _Grammar(_KMS, principal=True, size=20480, too_large=_KMS, plain_sid=False),
+}  # fmt: skip
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _TOP_MEMBERS = {"Version", "Id", "Statement"}
 _MEMBERS = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 }  # fmt: skip
 _PLAIN_SID = re.compile(r"[A-Za-z0-9]*")
-_FORBIDDEN_CHARACTER = re.compile(r"[^\t\n\r\u0020-\u00ff]")
-_DEEPEST = 64
+_RCP_RESOURCE = re.compile(r"\*|[^:]*(?::[^:]*){4}:.+", re.DOTALL)
+UNDOCUMENTED = frozenset({"PG-6", "PG-7", "PG-46"})
+"""The rules whose refusals are an open question where KMS itself reads the policy (UN-25)."""
 
 
-def parse_policy(document: str | Mapping[str, object], kind: PolicyKind, source: str = "") -> Policy:
+def parse_policy(
+    document: str | Mapping[str, object], kind: PolicyKind, source: str = "", *, lenient: bool = False
+) -> Policy:
     """Read a policy document, as text or as parsed JSON.
+
+    `lenient` is the other reading of UN-25: what the rules of `UNDOCUMENTED` refuse is accepted.
 
     Raises:
         PolicyError: AWS would refuse it; `path` is relative to the document.
 
     """
-    reader = _Reader(kind)
-    content = reader.load(document) if isinstance(document, str) else document
-    reader.check_whole(content)
+    reader = _Reader(kind, lenient=lenient)
+    content = reader.load(document)
     version = content.get("Version", "2008-10-17")  # PG-1
     if version not in _VERSIONS:
         raise reader.refusal(f"`{version}` is no version; use 2012-10-17", "Version", "PG-1")
@@ -154,59 +207,43 @@ def default_key_policy(account: str, partition: str = "aws", source: str = "") -
     return parse_policy(document, PolicyKind.KEY_POLICY, source)
 
 
-class _RepeatedMemberError(ValueError):
-    pass
-
-
-def _refuse_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedMemberError(next(name for name in names if names.count(name) > 1))
-    return members
-
-
 class _Reader:
     """Reads one document of one kind; its methods are in the order in which AWS's grammar nests."""
 
-    def __init__(self, kind: PolicyKind) -> None:
+    def __init__(self, kind: PolicyKind, *, lenient: bool) -> None:
         self.kind = kind
         self.grammar = _GRAMMAR[kind]
+        self.lenient = lenient
 
     def refusal(self, what: str, path: str, rule: str, code: str | None = None) -> PolicyError:
         return PolicyError(what, path=path, code=code or self.grammar.code, rule=rule)
 
-    def load(self, text: str) -> Mapping[str, object]:
+    def load(self, document: object) -> Mapping[str, object]:
         try:
-            content = json.loads(text, object_pairs_hook=_refuse_repeats)
-        except _RepeatedMemberError as repeated:
-            raise self.refusal(f"`{repeated}` appears twice in one object", "", "PG-6") from None
-        except RecursionError:
-            raise self.refusal("the document is nested too deeply", "", "PG-2") from None
-        except ValueError as error:
-            raise self.refusal(f"this is not JSON: {error}", "", "PG-2") from None
-        return content  # type: ignore[no-any-return]  # check_whole looks at its type
-
-    def check_whole(self, content: object) -> None:
+            content = read_text(document) if isinstance(document, str) else document
+            check_document(content, twice=self.lenient)
+        except BadDocumentError as bad:
+            raise self.refusal(bad.what, bad.path, bad.rule) from None
         if not isinstance(content, Mapping):
             raise self.refusal("a policy is a JSON object", "", "PG-2")
-        for name in content:
-            if name not in _TOP_MEMBERS:
-                raise self.refusal(f"`{name}` is no element of a policy", str(name), "PG-7")
-        for path, text in _texts(content, "", self.refusal):
-            if _FORBIDDEN_CHARACTER.search(text):
-                raise self.refusal("policies hold characters up to U+00FF only", path, "PG-9")
-        size = self.size_of(content)
-        if size > self.grammar.bytes:
-            what = f"the policy has {size} bytes, at most {self.grammar.bytes} are allowed"
-            raise self.refusal(what, "", "PG-8", "LimitExceededException")
+        self.check_members(content, _TOP_MEMBERS, "")
+        if not isinstance(content.get("Id", ""), str):
+            raise self.refusal("an Id is a string", "Id", "PG-2")
+        self.check_size(compact(content))  # needless whitespace never counts: a document has none
+        return content
 
-    def size_of(self, content: Mapping[str, object]) -> int:
-        """The size in bytes without needless whitespace (PG-8)."""
-        try:
-            return len(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
-        except (TypeError, ValueError) as error:
-            raise self.refusal(f"this cannot be written as JSON: {error}", "", "PG-2") from None
+    def check_members(self, element: Mapping[str, object], known: set[str], path: str) -> None:
+        unknown = next((name for name in element if name not in known), None)
+        if unknown is not None and not self.lenient:
+            where = f"{path}.{unknown}" if path else unknown
+            raise self.refusal(f"`{unknown}` is no element of a {'statement' if path else 'policy'}", where, "PG-7")
+
+    def check_size(self, text: str) -> None:
+        size = len(text.encode()) if self.grammar.in_bytes else len(text)
+        if size > self.grammar.size:
+            unit = "bytes" if self.grammar.in_bytes else "characters"
+            what = f"the policy has {size} {unit}, at most {self.grammar.size} are allowed"
+            raise self.refusal(what, "", "PG-8", self.grammar.too_large)
 
     def statements(self, element: object, *, variables: bool) -> Iterator[Statement]:
         listed = element if isinstance(element, list) else [element]
@@ -219,22 +256,19 @@ class _Reader:
     def statement(self, body: object, path: str, *, variables: bool) -> Statement:
         if not isinstance(body, Mapping):
             raise self.refusal("a statement is an object", path, "PG-2")
-        for name in body:
-            if name not in _MEMBERS:
-                raise self.refusal(f"`{name}` is no element of a statement", f"{path}.{name}", "PG-7")
+        self.check_members(body, _MEMBERS, path)
         effect = self.effect(body, path)
-        statement = Statement(
+        if self.kind is PolicyKind.RCP:
+            self.check_rcp(body, effect, path)
+        return Statement(
             path=path,
             sid=self.sid(body, path),
             effect=effect,
-            action=self.element(body, "Action", path, variables=False),
+            action=self.element(body, "Action", path),
             resource=self.element(body, "Resource", path, variables=variables),
             principal=self.principal(body, effect, path),
             conditions=tuple(self.conditions(body.get("Condition", {}), f"{path}.Condition", variables=variables)),
         )
-        if self.kind is PolicyKind.RCP:
-            self.check_rcp(body, statement)
-        return statement
 
     def effect(self, body: Mapping[str, object], path: str) -> Effect:
         try:
@@ -244,14 +278,16 @@ class _Reader:
             raise self.refusal(what, f"{path}.Effect", "PG-5") from None
 
     def sid(self, body: Mapping[str, object], path: str) -> str | None:
-        sid = body.get("Sid")
-        if sid is not None and not isinstance(sid, str):
+        if "Sid" not in body:
+            return None
+        sid = body["Sid"]
+        if not isinstance(sid, str):
             raise self.refusal("a Sid is a string", f"{path}.Sid", "PG-9")
         if sid and self.grammar.plain_sid and not _PLAIN_SID.fullmatch(sid):
             raise self.refusal(f"the Sid `{sid}` may hold letters and digits only", f"{path}.Sid", "PG-9")
         return sid
 
-    def element(self, body: Mapping[str, object], name: str, path: str, *, variables: bool) -> Element | None:
+    def element(self, body: Mapping[str, object], name: str, path: str, *, variables: bool = False) -> Element | None:
         given = [member for member in (name, f"Not{name}") if member in body]
         if len(given) > 1:
             raise self.refusal(f"{name} and Not{name} exclude each other", f"{path}.Not{name}", "PG-3")
@@ -267,9 +303,9 @@ class _Reader:
         texts = self.strings(body[member], f"{path}.{member}")
         if name == "Action":
             self.check_actions(texts, f"{path}.{member}")
-        templates = tuple(
-            parse_template(text.lower() if name == "Action" else text, variables=variables) for text in texts
-        )
+            templates = tuple(parse_template(text.lower(), variables=False) for text in texts)  # PG-10, CO-40
+        else:
+            templates = tuple(parse_resource(text, variables=variables) for text in texts)
         return Element(texts, templates, negated=member != name)
 
     def strings(self, value: object, path: str) -> tuple[str, ...]:
@@ -287,12 +323,14 @@ class _Reader:
         given = [member for member in ("Principal", "NotPrincipal") if member in body]
         if not self.grammar.principal:
             if given:
-                raise self.refusal("this kind of policy names no principals", f"{path}.{given[0]}", "PG-3")
+                rule = "PG-3" if given[0] == "Principal" else "PG-46"
+                raise self.refusal("this kind of policy names no principals", f"{path}.{given[0]}", rule)
             return None
         if len(given) != 1:
-            raise self.refusal("a statement names its Principal, once", path, "PG-4")
+            rule = "PG-4" if self.kind is PolicyKind.KEY_POLICY else "PG-3"
+            raise self.refusal("a statement names its Principal, once", path, rule)
         member = given[0]
-        if member == "NotPrincipal" and effect is Effect.ALLOW:
+        if member == "NotPrincipal" and effect is Effect.ALLOW and not self.lenient:
             raise self.refusal("NotPrincipal goes with Deny only", f"{path}.NotPrincipal", "PG-46")
         try:
             return PrincipalElement(parse_principals(body[member]), negated=member == "NotPrincipal")
@@ -306,6 +344,8 @@ class _Reader:
         for operator, lines in block.items():
             if not isinstance(lines, Mapping):
                 raise self.refusal("an operator holds an object of condition keys", f"{path}.{operator}", "CO-1")
+            if not lines:
+                self.condition(operator, "", (), f"{path}.{operator}", variables=False)  # it must exist all the same
             for key, values in lines.items():
                 where = f"{path}.{operator}.{key}"
                 yield self.condition(operator, key, self.condition_values(values, where), where, variables=variables)
@@ -314,7 +354,8 @@ class _Reader:
         try:
             condition = parse_condition(operator, key, values, variables=variables)
         except ValueError:
-            raise self.refusal(f"`{operator}` is no condition operator", path, "CO-48") from None
+            rule = "CO-5" if operator == "NullIfExists" else "CO-48"
+            raise self.refusal(f"`{operator}` is no condition operator", path, rule) from None
         risky = condition.key.startswith(("kms:encryptioncontext:", "aws:requesttag/"))
         if self.kind is PolicyKind.KEY_POLICY and condition.qualifier == "ForAllValues" and risky:
             what = f"ForAllValues on `{key}` is true when the key is missing"
@@ -330,30 +371,25 @@ class _Reader:
             texts.append(str(value).lower() if isinstance(value, bool) else str(value))
         return tuple(texts)
 
-    def check_rcp(self, body: Mapping[str, object], statement: Statement) -> None:
-        """OR-4: what customers may write into an RCP."""
-        if statement.effect is Effect.ALLOW:
-            raise self.refusal("an RCP may only deny", f"{statement.path}.Effect", "OR-4")
+    def check_rcp(self, body: Mapping[str, object], effect: Effect, path: str) -> None:
+        """OR-4: what customers may write into an RCP. PG-27: shortened ARNs are not filled up there."""
+        if effect is Effect.ALLOW:
+            raise self.refusal("an RCP may only deny", f"{path}.Effect", "OR-4")
+        for member in ("NotPrincipal", "NotAction"):
+            if member in body:
+                raise self.refusal(f"an RCP knows no {member}", f"{path}.{member}", "OR-4")
         if body.get("Principal") != "*":
-            raise self.refusal('the principal of an RCP is "*"', f"{statement.path}.Principal", "OR-4")
-        if "NotAction" in body:
-            raise self.refusal("an RCP knows no NotAction", f"{statement.path}.NotAction", "OR-4")
-        if statement.action is not None and "*" in statement.action.texts:
-            raise self.refusal("an RCP names a service in its actions", f"{statement.path}.Action", "OR-4")
+            where = f"{path}.Principal" if "Principal" in body else path
+            raise self.refusal('the principal of an RCP is "*"', where, "OR-4")
+        for text in _listed(body.get("Action", [])):
+            if isinstance(text, str) and set(text.partition(":")[0]) <= {"*", "?"}:
+                raise self.refusal("an RCP names a service in its actions", f"{path}.Action", "OR-4")
+        for member in ("Resource", "NotResource"):
+            for text in _listed(body.get(member, [])):
+                if isinstance(text, str) and text and not _RCP_RESOURCE.fullmatch(text):
+                    raise self.refusal("an RCP writes ARNs in full", f"{path}.{member}", "PG-27")
 
 
-def _texts(value: object, path: str, refusal: object, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Every string of a document with its path, member names included."""
-    if depth > _DEEPEST:
-        raise refusal("the document is nested too deeply", path, "PG-2")  # type: ignore[operator]
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            if not isinstance(name, str):
-                raise refusal(f"`{name}` is no name of a member", path, "PG-2")  # type: ignore[operator]
-            yield path, name
-            yield from _texts(inner, f"{path}.{name}" if path else str(name), refusal, depth + 1)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _texts(inner, f"{path}[{index}]", refusal, depth + 1)
+def _listed(value: object) -> list[object]:
+    """A single value stands for a list of one (PG-2)."""
+    return value if isinstance(value, list) else [value]

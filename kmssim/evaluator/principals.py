@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
+from typing import NamedTuple
 
 
 class PrincipalForm(Enum):
     """How a policy names somebody."""
+
+    __hash__ = object.__hash__  # looked up often; each member exists once
 
     ANYONE = "anyone"
     ACCOUNT = "account"
@@ -22,6 +26,14 @@ class PrincipalForm(Enum):
     UNIQUE_ID = "unique id"
 
 
+class PrincipalName(NamedTuple):
+    """A name that a caller may have; `partition` is stated for accounts that are written as an ARN (PG-48)."""
+
+    form: PrincipalForm
+    text: str
+    partition: str | None = None
+
+
 @dataclass(frozen=True)
 class PrincipalEntry:
     """One principal. `text` is the account id, ARN, host name or unique id that it is compared by."""
@@ -29,6 +41,16 @@ class PrincipalEntry:
     form: PrincipalForm
     text: str
     written: str
+
+    @property
+    def partition(self) -> str | None:
+        """The partition of a principal written as an ARN (PG-48)."""
+        return self.written.split(":")[1] if self.written.startswith("arn:") else None
+
+    @cached_property
+    def name(self) -> PrincipalName:
+        """What it is compared by: whoever has this name is meant."""
+        return PrincipalName(self.form, self.text, self.partition if self.form is PrincipalForm.ACCOUNT else None)
 
 
 class InvalidPrincipalError(ValueError):
@@ -43,10 +65,15 @@ class InvalidPrincipalError(ValueError):
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _UNIQUE_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}")
+_NAME = r"(?:[!-~]+/)?[A-Za-z0-9_+=,.@-]+"
+"""The path and name of a user or role: paths hold printable ASCII, names less (CO-40: no variables)."""
 _ARN = re.compile(
-    r"^arn:aws[\w-]*:(?:iam::(?P<account>[0-9]{12}):(?:(?P<root>root)|(?P<user>user/.+)|(?P<role>role/.+)|(?P<group>group/.+))"
-    r"|sts::[0-9]{12}:(?:(?P<session>assumed-role/[^/]+/[^/]+)|(?P<federated>federated-user/.+)))$"
+    r"^arn:aws(?:-[a-z]+)*:(?:iam::(?P<account>[0-9]{12}):(?:(?P<root>root)|"
+    rf"(?P<user>user/{_NAME})|(?P<role>role/{_NAME})|(?P<group>group/.+))"
+    r"|sts::[0-9]{12}:(?:(?P<session>assumed-role/[\w+=,.@:-]+/[\w+=,.@-]+)|(?P<federated>federated-user/[\w+=,.@-]+)))$",
+    re.ASCII,
 )
+_HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _BY_TYPE = {"Service": PrincipalForm.SERVICE, "Federated": PrincipalForm.PROVIDER}
 
 
@@ -83,16 +110,22 @@ def _parse_entry(kind: str, text: str) -> PrincipalEntry:
         return _parse_aws(text)
     if kind not in _BY_TYPE:
         message = f"`{kind}` is no kind of principal here; use AWS, Service or Federated"
-        raise InvalidPrincipalError(message, "PG-37")
+        raise InvalidPrincipalError(message, "PG-37" if kind == "CanonicalUser" else "PG-7")
     if not text or "*" in text or "?" in text:
         message = f"`{text}` is no complete {kind.lower()} principal"
         raise InvalidPrincipalError(message, "PG-41")
+    if kind == "Service" and not _HOST.fullmatch(text):
+        message = f"`{text}` is no service; write its host, such as logs.us-east-1.amazonaws.com"
+        raise InvalidPrincipalError(message, "EM-30")
     return PrincipalEntry(_BY_TYPE[kind], text, text)
 
 
 def _parse_aws(text: str) -> PrincipalEntry:
     if text == "*":
         return PrincipalEntry(PrincipalForm.ANYONE, "*", "*")
+    if "${" in text:
+        message = f"`{text}` has a variable; principals take none"
+        raise InvalidPrincipalError(message, "CO-40")
     if "*" in text or "?" in text:
         message = f"`{text}` has a wildcard; write the ARN out, or use `*` with a condition on aws:PrincipalArn"
         raise InvalidPrincipalError(message, "PG-41")

@@ -17,6 +17,9 @@ ContextValue = str | tuple[str, ...]
 """A condition key's value: a string for single-valued keys, a tuple for multivalued ones (CO-7 to CO-11)."""
 
 
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+
+
 class Arn(NamedTuple):
     """`arn:partition:service:region:account:resource`; the resource part keeps its own colons and slashes."""
 
@@ -37,6 +40,11 @@ def parse_arn(text: str) -> Arn | None:
     if len(parts) != 6 or parts[0] != "arn":  # noqa: PLR2004 - an ARN has six parts
         return None
     return Arn(*parts[1:])
+
+
+def partition_of(region: str) -> str:
+    """The partition that a Region lies in (PG-48)."""
+    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 
 class PrincipalKind(Enum):

@@ -71,7 +71,7 @@ class StateOutcome:
     """How a call fails because of its key. `text` has `{arn}` where the key ARN stands; AWS sends some without text.
 
     `question` is the open question (UN-…) on which this rests, `other` the outcome by its other reading; None: it
-    works.
+    works. `beneath`: the same outcome as far as it rests on a second question.
     """
 
     code: str
@@ -79,6 +79,7 @@ class StateOutcome:
     rule: str = "ST-1"
     question: str | None = None
     other: StateOutcome | None = None
+    beneath: StateOutcome | None = None
 
     def message(self, arn: str) -> str:
         """Say the sentence that the caller sees."""
@@ -121,7 +122,8 @@ def state_failure(
         (_outcome(entry.rstrip("?"), asked) for entry in cell.split("|") if _comes_about(entry, asked)), None
     )
     if failure is not None and operation in _ASSUMED:
-        return StateOutcome(failure.code, failure.text, rule="ST-2", question="UN-17")
+        beneath = failure if failure.question else None
+        return StateOutcome(failure.code, failure.text, rule="ST-2", question="UN-17", beneath=beneath)
     return failure
 
 

@@ -10,7 +10,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from kmssim.evaluator.grant_index import Constraints, Grant, GrantIndex
 from kmssim.evaluator.policy import Policy
+
+__all__ = [
+    "Account",
+    "Bucket",
+    "Constraints",
+    "Grant",
+    "Group",
+    "Key",
+    "Organization",
+    "Role",
+    "Secret",
+    "Unit",
+    "User",
+    "VpcEndpoint",
+    "World",
+    "alias_arn",
+]
 
 
 @dataclass(frozen=True)
@@ -77,44 +95,6 @@ class Role:
 
 
 @dataclass(frozen=True)
-class Constraints:
-    """A grant's constraints (GR-10, GR-15); at most one of the two on the encryption context."""
-
-    encryption_context_equals: Mapping[str, str] | None = None
-    encryption_context_subset: Mapping[str, str] | None = None
-    source_arn: str | None = None
-
-
-@dataclass(frozen=True)
-class Grant:
-    """A grant on one key (GR-1 to GR-5). `operations` are those of the API, e.g. `ReEncryptFrom`.
-
-    `pending`: not yet consistent, usable only with its token (GR-50). `issuing_account` may retire it (GR-60).
-    """
-
-    id: str
-    name: str | None
-    operations: tuple[str, ...]
-    issuing_account: str
-    grantee: str | None = None
-    grantee_service: str | None = None
-    retiring: str | None = None
-    retiring_service: str | None = None
-    constraints: Constraints = field(default_factory=Constraints)
-    pending: bool = False
-
-    @property
-    def holder(self) -> str:
-        """The grantee as callers are compared with it."""
-        return principal_text(self.grantee or self.grantee_service or "")
-
-
-def principal_text(written: str) -> str:
-    """A grant's principal as it is compared: an account is its root ARN, however it was written."""
-    return f"arn:aws:iam::{written}:root" if written.isdigit() else written
-
-
-@dataclass(frozen=True)
 class Key:
     """A KMS key with everything that an authorization decision or its outcome looks at.
 
@@ -145,13 +125,9 @@ class Key:
         return f"arn:{self.partition}:kms:{self.region}:{self.account}:key/{self.id}"
 
     @cached_property
-    def grants_held_by(self) -> Mapping[tuple[str, str], list[Grant]]:
-        """The grants by operation and holder: the index that makes 50,000 of them as quick as one (GR-6)."""
-        held: dict[tuple[str, str], list[Grant]] = {}
-        for grant in self.grants:
-            for operation in grant.operations:
-                held.setdefault((operation, grant.holder), []).append(grant)
-        return held
+    def grant_index(self) -> GrantIndex:
+        """The grants by what a request asks for (GR-6)."""
+        return GrantIndex(self.grants)
 
     @property
     def symmetric_encryption(self) -> bool:
@@ -228,9 +204,38 @@ class World:
         return {alias_arn(key, alias): key for key in self.keys_by_arn.values() for alias in key.aliases}
 
     @cached_property
+    def keys_by_grant_id(self) -> Mapping[str, Key]:
+        """Every key by the id of each of its grants."""
+        return {grant: key for key in self.keys_by_arn.values() for grant in key.grant_index.by_id}
+
+    @cached_property
     def buckets(self) -> Mapping[str, Bucket]:
         """Every bucket by name: bucket names are global."""
         return {name: bucket for account in self.accounts.values() for name, bucket in account.buckets.items()}
+
+    @cached_property
+    def _units_over(self) -> dict[str, tuple[Unit, ...]]:
+        return {}
+
+    def units_over(self, account: str) -> tuple[Unit, ...]:
+        """The units of this world's organization from the root down to an account; "root" for one not declared."""
+        found = self._units_over.get(account)
+        if found is None:
+            declared = self.accounts.get(account)
+            unit = (declared.unit if declared else None) or "root"
+            found = tuple(self.organization.units_above(unit)) if self.organization else ()
+            self._units_over[account] = found
+        return found
+
+    def scps_over(self, account: str) -> tuple[tuple[Policy, ...], ...]:
+        """The SCPs that bind an account, level by level (OR-1)."""
+        return (*(unit.scps for unit in self.units_over(account)), self.accounts[account].scps)
+
+    def rcps_over(self, account: str) -> tuple[Policy, ...]:
+        """All RCPs over an account's resources (OR-2)."""
+        declared = self.accounts.get(account)
+        above = (policy for unit in self.units_over(account) for policy in unit.rcps)
+        return (*above, *(declared.rcps if declared else ()))
 
     def in_organization(self, account: str) -> bool:
         """Whether the account is declared and in this world's organization (CK-62, CK-72)."""

@@ -6,6 +6,7 @@ owns the key, with the key's bare id, whatever form of id the caller used.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.world import World
 from kmssim.sandbox.answers import Answer, Refusal, Rewrite
 from kmssim.sandbox.kms_call import to_call
-from kmssim.sandbox.memory import Memory
+from kmssim.sandbox.memory import GrantNote, Memory
 from kmssim.sandbox.seams import find_seam
 from kmssim.sandbox.wire import WireCall
 
@@ -88,10 +89,23 @@ class Enforcement:
             return Refusal("UnsupportedOperationException", message)
         return _route(world, call, wire, decision)
 
-    def after(self, _service: str, wire: WireCall, _principal: Principal, _answer: Answer) -> None:
-        """What the call changed is read at the next question."""
+    def after(self, service: str, wire: WireCall, principal: Principal, answer: Answer) -> None:
+        """What the call changed is read at the next question; what moto will forget of it is noted."""
+        if (service, wire.operation) == ("kms", "CreateGrant") and answer.status < 300:  # noqa: PLR2004 - HTTP success
+            self._note_grant(wire, principal, json.loads(answer.body))
         if changes_state(wire.operation):
             self.forget_world()
+
+    def _note_grant(self, wire: WireCall, principal: Principal, made: dict[str, str]) -> None:
+        """Who issued the grant may retire it (GR-60), and its token is known from now on (GR-50)."""
+        grantee, retiring = (wire.parameters.get(f"{who}ServicePrincipal") for who in ("Grantee", "Retiring"))
+        self.memory.grants[made["GrantId"]] = GrantNote(
+            id=made["GrantId"],
+            token=made["GrantToken"],
+            issuing_account=principal.account or principal.source_account or "",
+            grantee_service=str(grantee) if grantee else None,
+            retiring_service=str(retiring) if retiring else None,
+        )
 
     def _grant_of(self, token: str) -> str:
         """The declared id of the grant behind a token; an unknown token stands for itself and for no grant."""

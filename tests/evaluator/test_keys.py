@@ -121,7 +121,7 @@ def test_related_keys_share_id_and_account_and_differ_in_region():
         ("orders", "NotFoundException", "Invalid keyId 'orders'"),
         (KEY_ARN.replace(REGION, "eu-west-1"), "NotFoundException", "Invalid arn eu-west-1"),
         ("alias/none", "NotFoundException", f"Alias arn:aws:kms:{REGION}:{ACCOUNT}:alias/none is not found."),
-        ("arn:aws:s3:::bucket", "InvalidArnException", "Invalid arn arn:aws:s3:::bucket"),
+        ("arn:aws:s3:::bucket", "NotFoundException", "Invalid arn arn:aws:s3:::bucket"),
     ],
 )  # fmt: skip
 def test_what_the_caller_is_told_of_a_missing_key(reference, error, message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from building import ACCOUNT, ANA, KEY_ARN, ROOT, WORKER, WORKER_SESSION, allow, caller, deny, document, world
+from building import ACCOUNT, ANA, KEY_ARN, KEY_ID, ROOT, WORKER, WORKER_SESSION, allow, caller, deny, document, world
 
 from kmssim.evaluator.caller import find_caller
 from kmssim.evaluator.conditions import Ambiguous, Doubtful
@@ -75,23 +75,27 @@ def test_actions_take_no_variables():
         ("*", "*", None),
         (f"arn:aws:kms:*:{ACCOUNT}:key/*", "*", ("Resource", "PG-24")),
         ("alias/orders", KEY_ARN, ("Resource", "PG-26")),
-        ("arn:aws:kms:us-east-1:${aws:PrincipalAccount}:key/*", KEY_ARN, None),
-        ("arn:aws:kms:us-east-1:${aws:PrincipalTag/none}:key/*", KEY_ARN, ("Resource", "PG-26")),
-        ("${x:list}", KEY_ARN, ("Resource", "PG-26")),
+        (f"arn:aws:kms:*:{ACCOUNT}:${{x:kind}}/*", KEY_ARN, None),
+        (f"arn:aws:kms:*:{ACCOUNT}:${{aws:PrincipalTag/none}}/*", KEY_ARN, ("Resource", "PG-26")),
+        (f"arn:aws:kms:*:{ACCOUNT}:key/${{x:list}}", KEY_ARN, ("Resource", "PG-26")),
+        ("arn:aws:kms:us-east-1:${aws:PrincipalAccount}:key/*", KEY_ARN, ("Resource", "PG-26")),
+        ("${x:arn}", KEY_ARN, ("Resource", "PG-26")),
     ],
 )
 def test_resources(written, resource, unmet):
-    context = {"aws:principalaccount": ACCOUNT, "x:list": (KEY_ARN,)}
+    """PG-22, PG-24, PG-26, PG-29, CO-41."""
+    context = {"aws:principalaccount": ACCOUNT, "x:list": (KEY_ID,), "x:arn": KEY_ARN, "x:kind": "key"}
     assert element(allow(on=written), resource=resource, context=context) == unmet
 
 
 def test_not_resource_with_an_unresolved_variable_does_not_apply():
     """CO-45."""
-    body = {"Effect": "Deny", "Action": "*", "NotResource": ["${a:b}", "arn:aws:s3:::x"]}
+    body = {"Effect": "Deny", "Action": "*", "NotResource": ["arn:aws:s3:::${a:b}", "arn:aws:s3:::x"]}
     assert element(body) == ("NotResource", "CO-45")
     assert element(body, context={"a:b": "y"}) is None
     assert element(body, context={"a:b": "*"}) is None
     assert element(body | {"NotResource": KEY_ARN}) == ("NotResource", "PG-26")
+    assert element(body | {"NotResource": "arn:aws:${a:b}:::x"}, context={"a:b": "y"}) == ("NotResource", "CO-45")
 
 
 def test_a_key_policy_statement_without_action_or_resource_never_applies():
@@ -107,6 +111,15 @@ def test_a_key_policy_that_names_a_resource_is_an_open_question():
     assert element(body, "key_policy", others=["UN-12"]) == ("Resource", "UN-12")
     assert element(allow(to="*"), "key_policy", others=["UN-12"]) is None
     assert element(allow(to="*", on="arn:aws:s3:::b"), "key_policy") == ("Resource", "PG-21")
+    assert element(allow(to="*", on=["*", KEY_ARN]), "key_policy", others=["UN-12"]) is None
+    turned = {"Effect": "Deny", "Principal": "*", "Action": "*", "NotResource": KEY_ARN}
+    assert element(turned, "key_policy") == ("NotResource", "PG-21")
+    assert element(turned, "key_policy", others=["UN-12"]) is None
+    assert element(turned | {"NotResource": "arn:aws:s3:::b"}, "key_policy", others=["UN-12"]) == (
+        "NotResource",
+        "UN-12",
+    )
+    assert element(turned | {"NotResource": "*"}, "key_policy", others=["UN-12"]) == ("NotResource", "PG-21")
 
 
 def test_a_trust_policy_looks_at_no_resource():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 
 import pytest
 from building import ACCOUNT, KEY_ARN, ROOT, WORKER, allow, deny, document
@@ -61,7 +62,8 @@ def test_which_kinds_name_principals(kind):
     body = statement_of(kind)
     if kind in WITH_PRINCIPAL:
         del body["Principal"]
-        assert (refusal(document(body), kind).rule, refusal(document(body), kind).path) == ("PG-4", "Statement[0]")
+        rule = {"key_policy": "PG-4", "rcp": "OR-4"}.get(kind, "PG-3")
+        assert (refusal(document(body), kind).rule, refusal(document(body), kind).path) == (rule, "Statement[0]")
     else:
         body["Principal"] = "*"
         assert refusal(document(body), kind).path == "Statement[0].Principal"
@@ -86,8 +88,8 @@ GOOD = allow("kms:Decrypt")
         ("{", "", "PG-2"),
         ("[]", "", "PG-2"),
         ("null", "", "PG-2"),
-        ('{"Version": "2012-10-17", "Version": "2012-10-17", "Statement": []}', "", "PG-6"),
-        ('{"Statement": [{"Effect": "Allow", "Effect": "Deny", "Action": "*", "Resource": "*"}]}', "", "PG-6"),
+        ('{"Version": "2012-10-17", "Version": "2012-10-17", "Statement": []}', "Version", "PG-6"),
+        ('{"Statement": [{"Effect": "Allow", "Effect": "Deny", "Action": "*", "Resource": "*"}]}', "Statement[0].Effect", "PG-6"),
         ("[" * 100_000, "", "PG-2"),
         ('{"Statement": ' + "[" * 90 + "]" * 90 + "}", "Statement" + "[0]" * 64, "PG-2"),
         ({}, "Statement", "PG-2"),
@@ -122,7 +124,17 @@ GOOD = allow("kms:Decrypt")
         (document({**GOOD, "Condition": []}), "Statement[0].Condition", "CO-1"),
         (document({**GOOD, "Condition": {"Bool": "x"}}), "Statement[0].Condition.Bool", "CO-1"),
         (document({**GOOD, "Condition": {"Boole": {"a:b": "x"}}}), "Statement[0].Condition.Boole.a:b", "CO-48"),
-        (document({**GOOD, "Condition": {"NullIfExists": {"a:b": "x"}}}), "Statement[0].Condition.NullIfExists.a:b", "CO-48"),
+        (document({**GOOD, "Condition": {"NullIfExists": {"a:b": "x"}}}), "Statement[0].Condition.NullIfExists.a:b", "CO-5"),
+        (document({**GOOD, "Condition": {"Boole": {}}}), "Statement[0].Condition.Boole", "CO-48"),
+        ('{"Statement": [], "Id": NaN}', "", "PG-2"),
+        ('{"Statement": [], "Id": 1e400}', "Id", "PG-2"),
+        ({"Statement": [], "Id": 10**400}, "Id", "PG-2"),
+        ({"Statement": [], "Id": ["a"]}, "Id", "PG-2"),
+        ({"Statement": [], "Id": b"a"}, "Id", "PG-2"),
+        ({"Statement": [], 1: "a"}, "", "PG-2"),
+        (document({**GOOD, "Sid": None}), "Statement[0].Sid", "PG-9"),
+        (document({**GOOD, "Condition": {"NumericLessThan": {"a:b": float("inf")}}}), "Statement[0].Condition.NumericLessThan.a:b", "PG-2"),
+        (document({**GOOD, "NotPrincipal": "*"}), "Statement[0].NotPrincipal", "PG-46"),
         (document({**GOOD, "Condition": {"Bool": {"a:b": None}}}), "Statement[0].Condition.Bool.a:b", "PG-2"),
         (document({**GOOD, "Condition": {"Bool": {"a:b": [["x"]]}}}), "Statement[0].Condition.Bool.a:b", "PG-2"),
         (document({**GOOD, "Resource": "→"}), "Statement[0].Resource", "PG-9"),
@@ -130,7 +142,7 @@ GOOD = allow("kms:Decrypt")
         (document({**GOOD, "Condition": {"Bool": {"→": "x"}}}), "Statement[0].Condition.Bool", "PG-9"),
         ({"Statement": GOOD, "Id": "→"}, "Id", "PG-9"),
     ],
-    ids=lambda value: None if isinstance(value, str) else json.dumps(value)[:60],
+    ids=lambda value: None if isinstance(value, str) else json.dumps(value, default=repr)[:60],
 )  # fmt: skip
 def test_what_is_refused_and_where(body, path, rule):
     refused = refusal(body)
@@ -157,6 +169,10 @@ def test_what_is_refused_and_where(body, path, rule):
         ({"Service": "*"}, "Principal", "PG-41", KMS),
         ({"Service": ""}, "Principal", "PG-41", KMS),
         ({"Federated": "a?"}, "Principal", "PG-41", KMS),
+        ({"Service": "logs"}, "Principal", "EM-30", KMS),
+        ({"AWS": f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"}, "Principal", "CO-40", KMS),
+        ({"AWS": f"arn:aws:iam::{ACCOUNT}:user/a b"}, "Principal", "EM-30", KMS),
+        ({"AWS": f"arn:awsome:iam::{ACCOUNT}:root"}, "Principal", "EM-30", KMS),
     ],
 )
 def test_principals_that_a_key_policy_refuses(principal, path, rule, code):
@@ -204,6 +220,8 @@ def test_only_a_key_policy_needs_a_statement(kind):
         ({"Action": "*"}, "Statement[0].Action"),
         ({"Action": ["kms:*", "*"]}, "Statement[0].Action"),
         ({"NotAction": "kms:Decrypt"}, "Statement[0].NotAction"),
+        ({"Action": "*:Decrypt"}, "Statement[0].Action"),
+        ({"NotPrincipal": {"AWS": ROOT}}, "Statement[0].NotPrincipal"),
     ],
 )
 def test_what_an_rcp_may_not_hold(changed, path):
@@ -213,6 +231,28 @@ def test_what_an_rcp_may_not_hold(changed, path):
         del body["Action"]
     refused = refusal(document(body), "rcp")
     assert (refused.path, refused.rule) == (path, "OR-4")
+
+
+@pytest.mark.parametrize("member", ["Resource", "NotResource"])
+def test_an_rcp_writes_arns_in_full(member):
+    """PG-27."""
+    body = statement_of("rcp")
+    del body["Resource"]
+    assert parsed(document(body | {member: ["*", KEY_ARN, "arn:aws:kms:*:*:key/*"]}), "rcp")
+    refused = refusal(document(body | {member: ["*", "arn:aws:kms:*"]}), "rcp")
+    assert (refused.path, refused.rule) == (f"Statement[0].{member}", "PG-27")
+
+
+def test_what_is_undocumented_for_kms_can_be_read_leniently():
+    """UN-25."""
+    body = allow(to="*") | {"Note": "a"}
+    assert parse_policy(document(body), PolicyKind.KEY_POLICY, lenient=True).statements[0].effect is Effect.ALLOW
+    turned = {"Effect": "Allow", "NotPrincipal": {"AWS": ROOT}, "Action": "*", "Resource": "*"}
+    assert parse_policy(document(turned), PolicyKind.KEY_POLICY, lenient=True).statements[0].principal.negated
+    twice = '{"Statement": {"Effect": "Deny", "Effect": "Allow", "Principal": "*"}}'
+    assert parse_policy(twice, PolicyKind.KEY_POLICY, lenient=True).statements[0].effect is Effect.ALLOW
+    with pytest.raises(PolicyError):
+        parse_policy({"Statement": []}, PolicyKind.KEY_POLICY, lenient=True)
 
 
 @pytest.mark.parametrize("key", ["kms:EncryptionContext:tenant", "aws:RequestTag/team", "KMS:encryptioncontext:x"])
@@ -229,14 +269,19 @@ def test_kms_refuses_for_all_values_where_a_missing_key_would_match(key):
     [("key_policy", 32768), ("identity", 10240), ("boundary", 6144), ("session", 2048), ("scp", 10240), ("rcp", 5120)],
 )
 def test_sizes(kind, most):
-    """PG-8."""
+    """PG-8. A key policy is measured in bytes."""
+    iam = kind in {"identity", "boundary"}
+    code = {"key_policy": "LimitExceededException", "session": "ValidationError"}.get(
+        kind, "LimitExceeded" if iam else "ConstraintViolationException"
+    )
     body = document(statement_of(kind))
     room = most - len(json.dumps(body, separators=(",", ":"))) - len(',"Id":""')
     assert parsed(body | {"Id": "x" * room}, kind)
     refused = refusal(body | {"Id": "x" * (room + 1)}, kind)
-    assert (refused.code, refused.rule) == ("LimitExceededException", "PG-8")
-    assert parsed(json.dumps(body | {"Id": "x" * room}, indent=8), kind)
-    assert refusal(body | {"Id": "é" * (room // 2 + 1)}, kind).rule == "PG-8"
+    assert (refused.code, refused.rule) == (code, "PG-8")
+    spacious, accented = json.dumps(body | {"Id": "x" * room}, indent=8), body | {"Id": "é" * (room // 2 + 1)}
+    assert parsed(spacious, kind)
+    assert refusal(accented, kind).rule == "PG-8" if kind == "key_policy" else parsed(accented, kind)
 
 
 def test_single_values_stand_for_lists():
@@ -277,6 +322,12 @@ def test_the_default_key_policy_hands_the_account_over_to_iam():
     assert default_key_policy(ACCOUNT, "aws-cn").document["Statement"][0]["Principal"] == {
         "AWS": f"arn:aws-cn:iam::{ACCOUNT}:root"
     }
+
+
+def test_any_mapping_is_a_document():
+    body = document(GOOD)
+    frozen = MappingProxyType({**body, "Statement": [MappingProxyType(GOOD)]})
+    assert parsed(frozen) == parsed(body)
 
 
 def test_where_a_policy_stands_takes_no_part_in_equality():

@@ -150,7 +150,7 @@ def test_a_service_is_meant_by_its_host_and_by_anyone_only():
 
 def test_a_provider_and_a_person_named_like_a_service_mean_nobody():
     found = find_caller(world(), caller(ANA))
-    assert not is_meant(entry("ana", "Service"), found)
+    assert not is_meant(entry("ana.example.com", "Service"), find_caller(world(), caller(f"{ANA}.example.com")))
     assert not is_meant(entry(ANA, "Federated"), found)
 
 
@@ -184,7 +184,15 @@ def test_not_principal_exempts_nobody_with_a_boundary():
     """PG-46."""
     found = find_caller(world(boundary=()), caller(ANA))
     assert not is_exempt((entry(ACCOUNT), entry(ANA)), found)
-    assert is_exempt((entry("*"),), found)
+    assert not is_exempt((entry("*"),), found)
+
+
+def test_nobody_is_meant_across_partitions():
+    """PG-48."""
+    found = find_caller(world(), caller(ANA))
+    there = [entry(text.replace("arn:aws:", "arn:aws-cn:")) for text in (ROOT, ANA)]
+    assert not any(is_meant(one, found) for one in there)
+    assert not is_exempt((*there, entry(ANA)), found)
 
 
 # ---- the caller as the world knows it

@@ -138,6 +138,17 @@ def test_what_explains_a_decision_cannot_change_it(sandbox):
         decision.permissions[0].ruling.reason = Reason.ALLOWED
 
 
+def test_the_token_of_a_new_grant_works_at_once(sandbox):
+    admin = sandbox.client("kms", as_=ADMIN)
+    made = admin.create_grant(KeyId=KEY_ID, GranteePrincipal=f"arn:aws:iam::{HERE}:role/reader", Operations=["Encrypt"])
+    reader = sandbox.client("kms", as_=f"arn:aws:sts::{HERE}:assumed-role/reader/job")
+    reader.encrypt(KeyId=KEY_ARN, Plaintext=b"x", GrantTokens=[made["GrantToken"]])
+    response = refused(reader.encrypt, KeyId=KEY_ARN, Plaintext=b"x", GrantTokens=["made-up"])
+    assert response["Error"]["Code"] == "InvalidGrantTokenException"
+    admin.retire_grant(GrantToken=made["GrantToken"])
+    refused(reader.encrypt, KeyId=KEY_ARN, Plaintext=b"x")
+
+
 def test_dry_run_answers_and_does_nothing(sandbox):
     kms = sandbox.client("kms", as_=ADMIN)
     grants = kms.list_grants(KeyId=KEY_ID)["Grants"]
