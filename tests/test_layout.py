@@ -27,6 +27,7 @@ ORDER = (
     "kmssim.evaluator.conditions",
     "kmssim.evaluator.principals",
     "kmssim.evaluator.documents",
+    "kmssim.evaluator.statements",
     "kmssim.evaluator.policy",
     "kmssim.evaluator.request",
     "kmssim.evaluator.grant_index",
@@ -44,6 +45,7 @@ ORDER = (
     # from a request to the decision
     "kmssim.evaluator.match",
     "kmssim.evaluator.trust",
+    "kmssim.evaluator.views",
     "kmssim.evaluator.grants",
     "kmssim.evaluator.layers",
     "kmssim.evaluator.facts",

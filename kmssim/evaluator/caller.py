@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from kmssim.evaluator.policy import Policy
 from kmssim.evaluator.principals import PrincipalEntry, PrincipalForm, PrincipalName
@@ -27,12 +27,12 @@ class Caller:
     tags: Mapping[str, str] = field(default_factory=dict)
     service_linked: bool = False
 
-    @property
+    @cached_property
     def kind(self) -> PrincipalKind:
         """The kind of caller."""
         return self.principal.kind
 
-    @property
+    @cached_property
     def account(self) -> str:
         """The caller's account; "" for a service that calls for itself."""
         return self.principal.account
@@ -42,12 +42,12 @@ class Caller:
         """The partition that the caller belongs to (PG-48); "" for a service that calls for itself."""
         return "" if self.is_service else self.principal.arn.split(":")[1]
 
-    @property
+    @cached_property
     def is_root(self) -> bool:
         """Whether this is an account's root user."""
         return self.kind is PrincipalKind.ROOT
 
-    @property
+    @cached_property
     def is_service(self) -> bool:
         """Whether an AWS service calls for itself (DA-35)."""
         return self.kind is PrincipalKind.SERVICE
@@ -55,19 +55,28 @@ class Caller:
     @cached_property
     def names(self) -> frozenset[PrincipalName]:
         """Every name by which a policy's principal can mean this caller."""
-        arn, anyone = self.principal.arn, PrincipalName(PrincipalForm.ANYONE, "*")
+        principal = self.principal
         if self.is_service:
-            return frozenset({anyone, PrincipalName(PrincipalForm.SERVICE, self.principal.name)})
-        users = {self.issuer_arn, self.principal.session.federated_by or self.issuer_arn}
-        return frozenset({
-            anyone,
-            PrincipalName(PrincipalForm.ACCOUNT, self.account),
-            PrincipalName(PrincipalForm.ACCOUNT, self.account, self.partition),
-            PrincipalName(PrincipalForm.ROLE, self.issuer_arn),
-            PrincipalName(PrincipalForm.ROLE_SESSION, arn),
-            PrincipalName(PrincipalForm.FEDERATED_USER, arn),
-            *(PrincipalName(PrincipalForm.USER, user) for user in users),
-        })  # fmt: skip
+            return frozenset({_ANYONE, PrincipalName(PrincipalForm.SERVICE, principal.name)})
+        return _names_of(principal.arn, self.issuer_arn, self.account, principal.session.federated_by)
+
+
+_ANYONE = PrincipalName(PrincipalForm.ANYONE, "*")
+
+
+@lru_cache(maxsize=4096)
+def _names_of(arn: str, issuer: str, account: str, federated_by: str | None) -> frozenset[PrincipalName]:
+    """One set for each caller, however often it calls: sets that are the same object compare at once."""
+    partition = arn.split(":")[1]
+    return frozenset({
+        _ANYONE,
+        PrincipalName(PrincipalForm.ACCOUNT, account),
+        PrincipalName(PrincipalForm.ACCOUNT, account, partition),
+        PrincipalName(PrincipalForm.ROLE, issuer),
+        PrincipalName(PrincipalForm.ROLE_SESSION, arn),
+        PrincipalName(PrincipalForm.FEDERATED_USER, arn),
+        *(PrincipalName(PrincipalForm.USER, user) for user in (issuer, federated_by) if user),
+    })  # fmt: skip
 
 
 def find_caller(world: World, principal: Principal) -> Caller:

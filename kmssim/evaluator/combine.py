@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kmssim.evaluator.decision import (
     Authority,
@@ -68,8 +69,8 @@ def combine(facts: Facts) -> Ruling:
     return Ruling(Reason.NO_PATH, closed | {_missing_source(facts)})
 
 
-PYTHON = Authority(RuledBy("python"), combine)
-"""This page as the decision authority: for bulk work, and as Rego's second opinion."""
+PYTHON = Authority(RuledBy("python"), lru_cache(maxsize=None)(combine))
+"""This page as the decision authority, for bulk work. The domain is finite, so each ruling is made once."""
 
 
 def _kinds(paths: Iterable[Path]) -> tuple[PathKind, ...]:

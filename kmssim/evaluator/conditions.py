@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, cast
 
 from kmssim.evaluator.patterns import (
@@ -70,6 +70,10 @@ class Operator:
     variables: bool = False
     wildcards: bool = False
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes by name."""
+        return _operator_named, (self.name,)
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -91,6 +95,21 @@ class Condition:
         return tuple(self.operator.prepare(cast("Pattern", template)) for template in self.templates)
 
     @cached_property
+    def is_satisfied_by(self) -> Callable[[str], bool] | None:
+        """Whether one value of the request satisfies the line: is one of its values (CO-2), or none of them (CO-3).
+
+        None where that takes more than the value: the request's variables, or whether there is one (`Null`).
+        """
+        if self.prepared is None or self.operator is NULL:
+            return None
+        return partial(_is_satisfied, self.operator, self.prepared)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes as what was read, without what was found out since."""
+        read = (self.operator, self.qualifier, self.if_exists, self.key, self.written_key, self.values, self.templates)
+        return Condition, read
+
+    @cached_property
     def variables(self) -> frozenset[str]:
         """The context keys that the values refer to."""
         return frozenset(token.key for template in self.templates for token in template if isinstance(token, Variable))
@@ -99,6 +118,23 @@ class Condition:
     def is_for_iam_only(self) -> bool:
         """Whether it looks at a key, itself or by a variable, that AWS documents for IAM policies only (CK-42)."""
         return any(is_for_iam_only(key) for key in (self.key, *self.variables))
+
+    @cached_property
+    def holds_when_absent(self) -> bool:
+        """CO-4, CO-5, CO-7, CO-8: what the operator says of a key that is not there."""
+        if self.if_exists or self.qualifier == "ForAllValues":
+            return True
+        return self.operator.negated and self.qualifier != "ForAnyValue"
+
+    @cached_property
+    def is_contradicted(self) -> bool:
+        """Whether AWS's examples say otherwise of the key that is not there (UN-4)."""
+        return (self.qualifier, self.operator.name, self.key) == _CONTRADICTED and not self.if_exists
+
+    @cached_property
+    def written(self) -> str:
+        """The line as people read it: operator, key and values."""
+        return f"{self.written_operator} {self.written_key}: {', '.join(self.values)}"
 
     @property
     def written_operator(self) -> str:
@@ -225,6 +261,10 @@ OPERATORS: Mapping[str, Operator] = {
 }
 
 
+def _operator_named(name: str) -> Operator:
+    return OPERATORS[name]
+
+
 def is_for_iam_only(key: str) -> bool:
     """CK-42: keys that AWS documents for IAM policies only; in a key policy they are evaluated all the same."""
     return key == "kms:resourcealiases" or key.startswith("aws:resourcetag/")
@@ -260,20 +300,31 @@ def parse_condition(written: str, key: str, values: tuple[str, ...], *, variable
 
 def holds(condition: Condition, context: Context, questions: OpenQuestions, *, in_deny: bool) -> bool:
     """Whether one line is true for a request's context (the table of section 2.1)."""
-    value = read(context, condition.key, questions)
+    value = context.get(condition.key)
+    satisfied = condition.is_satisfied_by
+    if satisfied is not None and isinstance(value, str):  # by far the most: nothing else is to be asked
+        return satisfied(value)
+    return _holds_for(condition, read(context, condition.key, questions), context, questions, in_deny=in_deny)
+
+
+def _holds_for(
+    condition: Condition, value: PlainValue, context: Context, questions: OpenQuestions, *, in_deny: bool
+) -> bool:
     if condition.operator is NULL:
         wanted = "true" if value is None or value == () else "false"
         return any(text.lower() == wanted for text in condition.values)
     if isinstance(value, Ambiguous):
         # the safe side of CO-13: such a key never helps an Allow, and any of its values may trip a Deny
-        return in_deny and any(_holds_for(condition, (text,), context, questions) for text in value.values)
+        return in_deny and any(_is_met_by(condition, text, context, questions) for text in value.values)
     if value is None or value == ():
-        return _holds_for_absent(condition, questions)
+        contradicted = condition.is_contradicted and questions.other_reading("UN-4")
+        return condition.holds_when_absent and not contradicted
     if isinstance(value, str):
-        return _holds_for(condition, (value,), context, questions)
+        return _is_met_by(condition, value, context, questions)
     if not condition.qualifier and not questions.other_reading("UN-32"):
         return False  # CO-10: a multivalued key needs a set operator
-    return _holds_for(condition, value, context, questions)
+    satisfied = (_is_met_by(condition, text, context, questions) for text in value)
+    return all(satisfied) if condition.qualifier == "ForAllValues" else any(satisfied)
 
 
 def read(context: Context, key: str, questions: OpenQuestions) -> PlainValue:
@@ -284,34 +335,19 @@ def read(context: Context, key: str, questions: OpenQuestions) -> PlainValue:
     return value
 
 
-def _holds_for_absent(condition: Condition, questions: OpenQuestions) -> bool:
-    """CO-4, CO-5, CO-7, CO-8: what an operator says of a key that is not there."""
-    if (condition.qualifier, condition.operator.name, condition.key) == _CONTRADICTED and not condition.if_exists:
-        return not questions.other_reading("UN-4")
-    if condition.if_exists or condition.qualifier == "ForAllValues":
-        return True
-    if condition.qualifier == "ForAnyValue":
-        return False
-    return condition.operator.negated
+def _is_met_by(condition: Condition, found: str, context: Context, questions: OpenQuestions) -> bool:
+    if condition.is_satisfied_by is not None:
+        return condition.is_satisfied_by(found)
+    return _is_satisfied(condition.operator, _filled(condition, context, questions), found)
 
 
-def _holds_for(condition: Condition, given: tuple[str, ...], context: Context, questions: OpenQuestions) -> bool:
-    wanted = condition.prepared
-    if wanted is None:
-        wanted = _filled(condition, context, questions)
-    test, negated = condition.operator.test, condition.operator.negated
-    if len(given) == 1:
-        return _meets_one(test, wanted, given[0]) != negated
-    satisfied = (_meets_one(test, wanted, text) != negated for text in given)
-    return all(satisfied) if condition.qualifier == "ForAllValues" else any(satisfied)
-
-
-def _meets_one(test: Callable[[Any, str], bool], wanted: tuple[Any, ...], found: str) -> bool:
-    """Whether one of the values is met (CO-2); a loop, since this is where most of the time goes."""
-    for one in wanted:  # noqa: SIM110
-        if test(one, found):
-            return True
-    return False
+def _is_satisfied(operator: Operator, wanted: tuple[Any, ...], found: str) -> bool:
+    if operator.test is compare.eq:
+        return (found in wanted) is not operator.negated
+    for one in wanted:
+        if operator.test(one, found):
+            return not operator.negated
+    return operator.negated
 
 
 def _filled(condition: Condition, context: Context, questions: OpenQuestions) -> tuple[Any, ...]:

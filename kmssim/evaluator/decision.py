@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from kmssim.evaluator.request import Call
 
@@ -152,8 +153,7 @@ class Authority:
     rule: Callable[[Facts], Ruling]
 
 
-@dataclass(frozen=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """Why a statement does not apply: the first element that does not match, what it wants and what it found."""
 
     element: str
@@ -162,9 +162,10 @@ class Mismatch:
     rule: str
 
 
-@dataclass(frozen=True)
-class StatementTrace:
-    """One statement against one request. `mismatch` None: it applies.
+class StatementTrace(NamedTuple):
+    """One statement against one request; a tuple, since a decision makes one for each statement that it looks at.
+
+    `mismatch` None: it applies.
 
     `policy` says where the policy stands (a JSON path in its file), `path` the statement inside it. `role` is what a
     matching key-policy Allow does: `direct` or `delegation`.

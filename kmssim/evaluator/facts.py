@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from kmssim.evaluator.decision import Facts, Layer, LayerTrace, Limits, Source, Verdict
 from kmssim.evaluator.grants import GrantedPath, is_held_to_its_grant
@@ -15,7 +16,7 @@ def gather_facts(asked: Asked, traces: Mapping[Layer, LayerTrace], paths: Sequen
     """Summarize one leg: the verdicts, how the key policy trusts the caller, and what the best grant gives."""
     verdicts = {layer: trace.verdict for layer, trace in traces.items()}
     direct, delegated = _trust(asked, traces)
-    granted, to_account = _best_grant(asked, traces, paths)
+    granted, to_account = _best_grant(asked, traces, paths) if paths else (None, False)
     if (direct is not None or delegated) and _only_by_its_grant(asked, traces):
         direct, delegated = None, False
         verdicts[Layer.KEY_POLICY] = Verdict.SILENT
@@ -36,16 +37,24 @@ def _trust(asked: Asked, traces: Mapping[Layer, LayerTrace]) -> tuple[Limits | N
     key_policy = traces[Layer.KEY_POLICY]
     if key_policy.verdict is not Verdict.ALLOW:
         return None, False
-    rules = {rule for role, rule in key_policy.trust if role != DELEGATION}
-    direct = direct_limits(rules, traces[Layer.BOUNDARY], traces[Layer.SESSION], asked.questions)
-    return direct, any(role == DELEGATION for role, _ in key_policy.trust)
+    rules, delegated = _kinds_of_trust(key_policy.trust)
+    if not rules:
+        return None, delegated
+    return direct_limits(rules, traces[Layer.BOUNDARY], traces[Layer.SESSION], asked.questions), delegated
+
+
+@cache
+def _kinds_of_trust(trust: frozenset[tuple[str, str]]) -> tuple[frozenset[str], bool]:
+    """The rules by which the caller is trusted directly, and whether the account is handed over to IAM."""
+    rules = frozenset(rule for role, rule in trust if role != DELEGATION)
+    return rules, any(role == DELEGATION for role, _ in trust)
 
 
 def _best_grant(
     asked: Asked, traces: Mapping[Layer, LayerTrace], paths: Sequence[GrantedPath]
 ) -> tuple[Limits | None, bool]:
     """The limits of the most open grant, and whether only grants to the whole account help."""
-    if not paths or _needs_iam_as_well(asked, traces):
+    if _needs_iam_as_well(asked, traces):
         return None, False
     order = list(Limits)
     to_account, best = min((path.to_account, order.index(path.limits)) for path in paths)

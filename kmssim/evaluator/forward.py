@@ -100,8 +100,7 @@ def _s3_context(sent: object) -> dict[str, str]:
 
 
 def _forward_secret(world: World, call: Call) -> Forwarded:
-    secret = _find_secret(world, call)
-    arn = secret_arn(secret)
+    secret, arn = _find_secret(world, call)
     leg = Leg(call.operation, arn, Source.IDENTITY, secret.region, secret.account, resource_policy=secret.policy)
     reading = call.name == "GetSecretValue"
     version = call.parameters.get("VersionId" if reading else "ClientRequestToken")
@@ -127,13 +126,19 @@ def _key_of_secret(world: World, call: Call, secret: Secret) -> str | None:
     return str(home._replace(resource=secret.key if secret.key.startswith("alias/") else f"key/{secret.key}"))
 
 
-def _find_secret(world: World, call: Call) -> Secret:
+def _find_secret(world: World, call: Call) -> tuple[Secret, str]:
+    """The secret that the call names, with its ARN; one that is not declared is of the account that its ARN says."""
     named = str(call.parameters.get("SecretId", ""))
     arn = parse_arn(named)
     owner = world.accounts.get(arn.account if arn else call.principal.account)
     secrets = owner.secrets.values() if owner else ()
     found = next((secret for secret in secrets if named in {secret.name, secret_arn(secret)}), None)
-    return found or Secret(named, call.principal.account, call.region, key=None)
+    if found is not None:
+        return found, secret_arn(found)
+    if arn is not None:
+        return Secret(arn.resource.removeprefix("secret:"), arn.account, arn.region, key=None), named
+    undeclared = Secret(named, call.principal.account, call.region, key=None)
+    return undeclared, secret_arn(undeclared)
 
 
 def secret_arn(secret: Secret) -> str:

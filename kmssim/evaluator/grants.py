@@ -58,6 +58,7 @@ def granted_paths(
         unfit: list[GrantTrace] = []
         for grant in _looked_up(leg.key.grant_index, call, leg, text, source_arn):
             found = _mismatch(grant, call, leg, source_arn, questions)
+            found = found or _pairing_mismatch(grant, call, leg, source_arn, questions)
             trace = GrantTrace(grant.id, grant.name, text, found, _binds_context(grant, leg))
             (fitting if found is None else unfit).append(trace)
             if found is None and not (to_account and questions.other_reading("UN-5")):
@@ -128,6 +129,23 @@ def _source_mismatch(grant: Grant, call: Call, source_arn: str | None, questions
     if direct and questions.other_reading("UN-6"):
         return None  # by the other reading the constraint is looked at for service calls only
     return Mismatch("SourceArn", wanted, source_arn or "aws:SourceArn is absent", "GR-15")
+
+
+def _pairing_mismatch(
+    grant: Grant, call: Call, leg: Leg, source_arn: str | None, questions: OpenQuestions
+) -> Mismatch | None:
+    """GR-15: of the two grants that a ReEncrypt rests on both carry the SourceArn, or neither does."""
+    other = leg.partner
+    if other is None or other.key is None or source_arn is None or grant.constraints.source_arn is not None:
+        return None
+    partners = [
+        one
+        for one in _looked_up(other.key.grant_index, call, other, grant.holder, source_arn)
+        if _mismatch(one, call, other, source_arn, questions) is None
+    ]
+    if not partners or any(one.constraints.source_arn is None for one in partners):
+        return None
+    return Mismatch("SourceArn", f"{source_arn}, as in the other key's grant", "none in this grant", "GR-15")
 
 
 def _context_mismatch(grant: Grant, leg: Leg, questions: OpenQuestions) -> Mismatch | None:

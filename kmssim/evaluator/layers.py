@@ -6,13 +6,13 @@ blocked the call. How the verdicts are joined is not decided here (`combine`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
 from kmssim.evaluator.caller import Caller
-from kmssim.evaluator.decision import LAYERS, GrantTrace, Layer, LayerTrace, Source, StatementTrace, Verdict
+from kmssim.evaluator.decision import GrantTrace, Layer, LayerTrace, Source, StatementTrace, Verdict
 from kmssim.evaluator.grants import (
     GrantedPath,
     granted_paths,
@@ -20,13 +20,14 @@ from kmssim.evaluator.grants import (
     retiring_mismatch,
     retiring_paths,
 )
-from kmssim.evaluator.match import Request, applies, trace_statement
+from kmssim.evaluator.match import Request, any_applies, applies, trace_statement
 from kmssim.evaluator.operations import OPERATIONS, CrossAccount
 from kmssim.evaluator.permissions import Leg
 from kmssim.evaluator.policy import Effect, Policy, Statement
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.request import Call, PrincipalKind
 from kmssim.evaluator.trust import trust_role
+from kmssim.evaluator.views import view_of
 from kmssim.evaluator.world import World
 
 
@@ -48,68 +49,85 @@ class Asked:
         return self.caller.is_service or self.caller.account == self.leg.owner
 
 
-class Examined(NamedTuple):
-    """What a union of policies says: any Deny denies, any Allow allows (DA-36). Without evidence no `statements`."""
-
-    verdict: Verdict
-    statements: tuple[StatementTrace, ...] = ()
-
-
-def _examine(asked: Asked, policies: Iterable[Policy]) -> Examined:
+def _examine(asked: Asked, policies: Iterable[Policy]) -> tuple[Verdict, tuple[StatementTrace, ...]]:
+    """What a union of policies says: any Deny denies, any Allow allows (DA-36); with evidence where it is wanted."""
     if not asked.traced:
-        return Examined(_plain_verdict(asked, policies))
+        return _plain_verdict(asked, policies), ()
     statements = tuple(
         trace_statement(policy, statement, asked.request, asked.questions)
         for policy in policies
         for statement in policy.statements
     )
-    return Examined(_verdict(statements), statements)
+    return _verdict(statements), statements
 
 
 def _plain_verdict(asked: Asked, policies: Iterable[Policy]) -> Verdict:
-    """The verdict alone: of statements that do not cover the action nothing is asked, and the first Deny ends it."""
+    """The verdict alone: the first Deny that applies ends it, and after the first Allow only Denies are looked at."""
+    request, questions = asked.request, asked.questions
     verdict = Verdict.SILENT
     for policy in policies:
-        for statement in policy.naming(asked.request.action):
-            denies = statement.effect is Effect.DENY
-            if (denies or verdict is Verdict.SILENT) and applies(
-                statement, asked.request, policy.kind, asked.questions
-            ):
-                if denies:
-                    return Verdict.DENY
-                verdict = Verdict.ALLOW
+        view = view_of(policy, request.caller, request.action, request.resource)
+        if view.denies or any_applies(view.open_denies, request, policy.kind, questions):
+            return Verdict.DENY
+        if verdict is Verdict.SILENT and (
+            view.allows or any_applies(view.open_allows, request, policy.kind, questions)
+        ):
+            verdict = Verdict.ALLOW
     return verdict
 
 
 def _verdict(statements: Iterable[StatementTrace]) -> Verdict:
     effects = {statement.effect for statement in statements if statement.mismatch is None}
-    if Effect.DENY.value in effects:
+    if "Deny" in effects:
         return Verdict.DENY
-    return Verdict.ALLOW if Effect.ALLOW.value in effects else Verdict.SILENT
+    return Verdict.ALLOW if "Allow" in effects else Verdict.SILENT
 
 
 def _strongest(verdicts: Collection[Verdict]) -> Verdict:
     """Of several unions of policies as one: a Deny, else an Allow."""
-    return next((found for found in (Verdict.DENY, Verdict.ALLOW) if found in verdicts), Verdict.SILENT)
+    if Verdict.DENY in verdicts:
+        return Verdict.DENY
+    return Verdict.ALLOW if Verdict.ALLOW in verdicts else Verdict.SILENT
 
 
-def _judge(asked: Asked, layer: Layer, policies: Iterable[Policy], rules: tuple[str, ...]) -> LayerTrace:
+def _weakest(verdicts: Collection[Verdict]) -> Verdict:
+    """Of several unions that must all allow: a Deny, else one that is silent."""
+    if Verdict.DENY in verdicts:
+        return Verdict.DENY
+    return Verdict.SILENT if Verdict.SILENT in verdicts else Verdict.ALLOW
+
+
+def _judge(asked: Asked, layer: Layer, policies: Iterable[Policy]) -> LayerTrace:
     """A layer that is a union of policies."""
-    verdict, statements = _examine(asked, policies)
-    return _found(layer, verdict, statements, rules)
+    return _found(layer, *_examine(asked, policies))
 
 
-def _found(
-    layer: Layer, verdict: Verdict, statements: tuple[StatementTrace, ...], rules: tuple[str, ...]
-) -> LayerTrace:
+def _found(layer: Layer, verdict: Verdict, statements: tuple[StatementTrace, ...]) -> LayerTrace:
     if not statements:
-        return _without_evidence(layer, verdict, f"policies_{verdict.value}", *rules)
-    return LayerTrace(layer, verdict, f"policies_{verdict.value}", statements, rules=rules)
+        return _BARE[layer, verdict]
+    return LayerTrace(layer, verdict, _REASONS[verdict], statements, rules=_RULES[layer])
+
+
+_RULES: Mapping[Layer, tuple[str, ...]] = {
+    Layer.RCP: ("OR-2", "OR-4"),
+    Layer.SCP: ("OR-1",),
+    Layer.VPC_ENDPOINT: ("OR-7",),
+    Layer.KEY_POLICY: ("KP-1",),
+    Layer.IDENTITY: ("DA-36",),
+    Layer.BOUNDARY: ("DA-30",),
+    Layer.SESSION: ("DA-30",),
+}
+_REASONS = {verdict: f"policies_{verdict.value}" for verdict in Verdict}
+_BARE = {
+    (layer, verdict): LayerTrace(layer, verdict, _REASONS[verdict], rules=rules)
+    for layer, rules in _RULES.items()
+    for verdict in Verdict
+}
+"""Layers without evidence: what holds nothing of the request exists once."""
 
 
 @cache
 def _without_evidence(layer: Layer, verdict: Verdict, reason: str, *rules: str) -> LayerTrace:
-    """A trace that holds nothing of the request: each exists once."""
     return LayerTrace(layer, verdict, reason, rules=rules)
 
 
@@ -117,14 +135,17 @@ def _absent(layer: Layer, reason: str, *rules: str) -> LayerTrace:
     return _without_evidence(layer, Verdict.NOT_APPLICABLE, reason, *rules)
 
 
+_NO_ENDPOINT = _absent(Layer.VPC_ENDPOINT, "no_endpoint", "OR-7")
+_NO_SESSION_POLICY = _absent(Layer.SESSION, "no_session_policy", "DA-31")
+_NO_GRANT = LayerTrace(Layer.GRANT, Verdict.SILENT, "no_grant", rules=("GR-20",))
+
+
 def judge_rcp(asked: Asked) -> LayerTrace:
     """Resource control policies of the organization that owns the resource; they can only deny (OR-2 to OR-4)."""
     world, leg = asked.world, asked.leg
-    organization = world.organization
-    if organization is None or not world.in_organization(leg.owner):
-        return _absent(Layer.RCP, "no_organization", "OR-2")
-    if leg.owner == organization.management_account:
-        return _absent(Layer.RCP, "management_account", "OR-3")
+    policies = world.rcps_over.get(leg.owner)
+    if policies is None:
+        return _absent(Layer.RCP, *_outside(world, leg.owner, "OR-2", "OR-3"))
     if asked.caller.service_linked:
         return _absent(Layer.RCP, "service_linked_role", "OR-3", "DA-33")
     if leg.key is not None and leg.key.manager == "AWS":
@@ -133,28 +154,33 @@ def judge_rcp(asked: Asked) -> LayerTrace:
         return _absent(Layer.RCP, "retire_grant", "OR-3")
     if leg.resource == "*" and asked.questions.other_reading("UN-15"):
         return _absent(Layer.RCP, "no_resource", "OR-6")
-    verdict, statements = _examine(asked, world.rcps_over(leg.owner))
+    verdict, statements = _examine(asked, policies)
     verdict = Verdict.DENY if verdict is Verdict.DENY else Verdict.ALLOW  # RCPFullAWSAccess is always there (OR-4)
-    return _found(Layer.RCP, verdict, statements, ("OR-2", "OR-4"))
+    return _found(Layer.RCP, verdict, statements)
 
 
 def judge_scp(asked: Asked) -> LayerTrace:
     """Service control policies of the caller's organization: every level must allow, any may deny (OR-1)."""
     world, caller = asked.world, asked.caller
-    organization = world.organization
     if caller.is_service:
         return _absent(Layer.SCP, "service_principal", "DA-35")
-    if organization is None or not world.in_organization(caller.account):
-        return _absent(Layer.SCP, "no_organization", "OR-1")
-    if caller.account == organization.management_account:
-        return _absent(Layer.SCP, "management_account", "OR-1")
+    above = world.scps_over.get(caller.account)
+    if above is None:
+        return _absent(Layer.SCP, *_outside(world, caller.account, "OR-1", "OR-1"))
     if caller.service_linked:
         return _absent(Layer.SCP, "service_linked_role", "DA-33")
-    levels = [_examine(asked, level) for level in world.scps_over(caller.account)]
-    verdicts = {level.verdict for level in levels}
-    verdict = next(found for found in (Verdict.DENY, Verdict.SILENT, Verdict.ALLOW) if found in verdicts)
-    statements = tuple(statement for level in levels for statement in level.statements)
-    return _found(Layer.SCP, verdict, statements, ("OR-1",))
+    levels = [_examine(asked, level) for level in above]
+    verdict = _weakest([verdict for verdict, _ in levels])
+    statements = tuple([found for _, statements in levels for found in statements]) if asked.traced else ()
+    return _found(Layer.SCP, verdict, statements)
+
+
+def _outside(world: World, account: str, rule: str, rule_of_management: str) -> tuple[str, str]:
+    """Why the organization's policies do not bind an account, and the rule."""
+    organization = world.organization
+    if organization is not None and account == organization.management_account:
+        return "management_account", rule_of_management
+    return "no_organization", rule
 
 
 def judge_vpc_endpoint(asked: Asked) -> LayerTrace:
@@ -162,12 +188,12 @@ def judge_vpc_endpoint(asked: Asked) -> LayerTrace:
     call = asked.call
     endpoint = asked.world.vpc_endpoints.get(call.network.vpc_endpoint or "")
     if endpoint is None:
-        return _absent(Layer.VPC_ENDPOINT, "no_endpoint", "OR-7")
+        return _NO_ENDPOINT
     if call.via and not asked.questions.other_reading("UN-29"):
         return _absent(Layer.VPC_ENDPOINT, "forwarded", "OR-7", "SV-1")
     if endpoint.policy is None:
         return _without_evidence(Layer.VPC_ENDPOINT, Verdict.ALLOW, "default_policy", "OR-7")
-    return _judge(asked, Layer.VPC_ENDPOINT, [endpoint.policy], ("OR-7",))
+    return _judge(asked, Layer.VPC_ENDPOINT, [endpoint.policy])
 
 
 def judge_key_policy(asked: Asked) -> LayerTrace:
@@ -180,14 +206,11 @@ def judge_key_policy(asked: Asked) -> LayerTrace:
     ends_here = _ends_at_the_account(asked)
     if shared and not ends_here and asked.questions.other_reading("UN-16"):
         shared = None  # KP-9: by default the two policies count as one
-    found = [own, shared] if shared else [own]
-    verdict = _strongest([one.verdict for one in found])
-    reason, rules = f"policies_{verdict.value}", tuple[str, ...](("KP-1",))
-    if verdict is Verdict.ALLOW and ends_here and not _crosses_nevertheless(asked, shared):
-        verdict, reason, rules = Verdict.SILENT, "not_across_accounts", ("XA-8", "XA-9")
-    statements = tuple(statement for one in found for statement in one.statements)
-    trust = frozenset[tuple[str, str]]().union(*(one.trust for one in found))
-    return LayerTrace(Layer.KEY_POLICY, verdict, reason, statements, rules=rules, trust=trust)
+    found = _as_one(own, shared) if shared else own
+    if found.verdict is Verdict.ALLOW and ends_here and not _crosses_nevertheless(asked, shared):
+        reason, rules = "not_across_accounts", ("XA-8", "XA-9")
+        return LayerTrace(Layer.KEY_POLICY, Verdict.SILENT, reason, found.statements, rules=rules)
+    return _trace_of(*found)
 
 
 class Trusting(NamedTuple):
@@ -198,17 +221,35 @@ class Trusting(NamedTuple):
     trust: frozenset[tuple[str, str]]
 
 
+def _as_one(own: Trusting, shared: Trusting) -> Trusting:
+    """Two key policies count as one (KP-9)."""
+    verdict = _strongest([own.verdict, shared.verdict])
+    return Trusting(verdict, own.statements + shared.statements, own.trust | shared.trust)
+
+
+def _trace_of(
+    verdict: Verdict, statements: tuple[StatementTrace, ...], trust: frozenset[tuple[str, str]]
+) -> LayerTrace:
+    if not statements:
+        return _bare_trust(verdict, trust)
+    return replace(_bare_trust(verdict, trust), statements=statements)
+
+
+@cache
+def _bare_trust(verdict: Verdict, trust: frozenset[tuple[str, str]]) -> LayerTrace:
+    return replace(_BARE[Layer.KEY_POLICY, verdict], trust=trust)
+
+
 def _examine_trust(asked: Asked, policy: Policy) -> Trusting:
     """All Allows count, not the first alone: each may trust the caller in another way."""
     if not asked.traced:
-        applying = [
-            statement
-            for statement in policy.naming(asked.request.action)
-            if applies(statement, asked.request, policy.kind, asked.questions)
-        ]
-        roles = {trust_role(found, asked.caller) for found in applying if found.effect is Effect.ALLOW}
-        verdict = Verdict.DENY if any(found.effect is Effect.DENY for found in applying) else Verdict.ALLOW
-        return Trusting(verdict if applying else Verdict.SILENT, (), frozenset(roles))
+        request, questions = asked.request, asked.questions
+        view = view_of(policy, request.caller, request.action, request.resource)
+        if view.denies or any_applies(view.open_denies, request, policy.kind, questions):
+            return _DENYING
+        further = [found for found in view.open_allows if applies(found, request, policy.kind, questions)]
+        trust = view.trust.union([trust_role(found, asked.caller) for found in further]) if further else view.trust
+        return Trusting(Verdict.ALLOW, (), trust) if trust else _NOT_TRUSTING
     statements = tuple(
         _with_role(asked, statement, trace_statement(policy, statement, asked.request, asked.questions))
         for statement in policy.statements
@@ -217,17 +258,23 @@ def _examine_trust(asked: Asked, policy: Policy) -> Trusting:
     return Trusting(_verdict(statements), statements, trust)
 
 
+_DENYING = Trusting(Verdict.DENY, (), frozenset())
+_NOT_TRUSTING = Trusting(Verdict.SILENT, (), frozenset())
+
+
 def _with_role(asked: Asked, statement: Statement, trace: StatementTrace) -> StatementTrace:
     if not trace.applies or statement.effect is Effect.DENY:
         return trace
     role, rule = trust_role(statement, asked.caller)
-    return replace(trace, role=role, rule=rule)
+    return StatementTrace(*trace[:-2], role, rule)
 
 
 def _ends_at_the_account(asked: Asked) -> bool:
     """XA-8: a permission that does not work across accounts is idle in the hands of a foreign caller."""
+    if asked.same_account:
+        return False
     operation = OPERATIONS.get(asked.call.name)
-    return not (asked.same_account or operation is None or operation.cross_account is CrossAccount.YES)
+    return operation is not None and operation.cross_account is not CrossAccount.YES
 
 
 def _crosses_nevertheless(asked: Asked, shared: Trusting | None) -> bool:
@@ -243,7 +290,7 @@ def judge_grant(asked: Asked) -> tuple[LayerTrace, list[GrantedPath]]:
     if asked.leg.source is not Source.KEY:
         return _absent(Layer.GRANT, "no_key", "GR-23"), []
     if asked.leg.key is None or not asked.leg.key.grants:
-        return _without_evidence(Layer.GRANT, Verdict.SILENT, "no_grant", "GR-20"), []
+        return _NO_GRANT, []
     source_arn = asked.request.context.get("aws:sourcearn")
     paths, traces = granted_paths(
         asked.call, asked.caller, asked.leg, source_arn if isinstance(source_arn, str) else None, asked.questions
@@ -279,7 +326,7 @@ def _judge_own(asked: Asked) -> LayerTrace:
         return _absent(Layer.IDENTITY, "service_principal", "DA-35")
     if caller.is_root:
         return _without_evidence(Layer.IDENTITY, Verdict.ALLOW, "root_user", "DA-34", "KP-5")
-    return _judge(asked, Layer.IDENTITY, caller.policies, ("DA-36",))
+    return _judge(asked, Layer.IDENTITY, caller.policies)
 
 
 def _judge_with_resource_policy(asked: Asked) -> LayerTrace:
@@ -288,7 +335,7 @@ def _judge_with_resource_policy(asked: Asked) -> LayerTrace:
     resource_policy = asked.leg.resource_policy
     if asked.same_account and resource_policy is None:
         return own
-    theirs = _judge(asked, Layer.IDENTITY, [resource_policy] if resource_policy else [], ("DS-80",))
+    theirs = _judge(asked, Layer.IDENTITY, [resource_policy] if resource_policy else [])
     verdicts = {own.verdict, theirs.verdict}
     if Verdict.DENY in verdicts:
         verdict = Verdict.DENY
@@ -304,7 +351,7 @@ def judge_boundary(asked: Asked) -> LayerTrace:
     """The caller's permissions boundary (DA-30)."""
     if asked.caller.boundary is None:
         return _absent(Layer.BOUNDARY, "no_boundary", "DA-30")
-    return _judge(asked, Layer.BOUNDARY, [asked.caller.boundary], ("DA-30",))
+    return _judge(asked, Layer.BOUNDARY, [asked.caller.boundary])
 
 
 def judge_session(asked: Asked) -> LayerTrace:
@@ -313,28 +360,21 @@ def judge_session(asked: Asked) -> LayerTrace:
     if not policies:
         if asked.caller.kind is PrincipalKind.FEDERATED_USER:
             return _without_evidence(Layer.SESSION, Verdict.SILENT, "federated_without_policy", "DA-31")
-        return _absent(Layer.SESSION, "no_session_policy", "DA-31")
-    return _judge(asked, Layer.SESSION, policies, ("DA-30",))
-
-
-_PLAIN_JUDGES: Mapping[Layer, Callable[[Asked], LayerTrace]] = {
-    Layer.RCP: judge_rcp,
-    Layer.SCP: judge_scp,
-    Layer.VPC_ENDPOINT: judge_vpc_endpoint,
-    Layer.KEY_POLICY: judge_key_policy,
-    Layer.IDENTITY: judge_identity,
-    Layer.BOUNDARY: judge_boundary,
-    Layer.SESSION: judge_session,
-}
+        return _NO_SESSION_POLICY
+    return _judge(asked, Layer.SESSION, policies)
 
 
 def judge_all(asked: Asked) -> tuple[dict[Layer, LayerTrace], list[GrantedPath]]:
     """Ask every layer, in AWS's order, and return the grants that help beside the traces."""
-    traces: dict[Layer, LayerTrace] = {}
-    paths: list[GrantedPath] = []
-    for layer in LAYERS:
-        if layer is Layer.GRANT:
-            traces[layer], paths = judge_grant(asked)
-        else:
-            traces[layer] = _PLAIN_JUDGES[layer](asked)
+    grant, paths = judge_grant(asked)
+    traces = {
+        Layer.RCP: judge_rcp(asked),
+        Layer.SCP: judge_scp(asked),
+        Layer.VPC_ENDPOINT: judge_vpc_endpoint(asked),
+        Layer.KEY_POLICY: judge_key_policy(asked),
+        Layer.GRANT: grant,
+        Layer.IDENTITY: judge_identity(asked),
+        Layer.BOUNDARY: judge_boundary(asked),
+        Layer.SESSION: judge_session(asked),
+    }
     return traces, paths

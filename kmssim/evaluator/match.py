@@ -5,15 +5,16 @@ Elements are looked at in the order in which a reader asks: whom, what, on which
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kmssim.evaluator.caller import Caller, is_exempt
 from kmssim.evaluator.conditions import Ambiguous, Condition, Context, holds, is_for_iam_only, read
 from kmssim.evaluator.decision import Mismatch, StatementTrace
 from kmssim.evaluator.patterns import Pattern, Wild, fill, matches_resource
-from kmssim.evaluator.policy import Effect, Element, Policy, PolicyKind, Statement
 from kmssim.evaluator.principals import PrincipalForm
 from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.statements import Effect, Element, Policy, PolicyKind, PrincipalElement, Statement
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,19 +28,32 @@ class Request:
 
 
 def applies(statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions) -> bool:
-    """Whether every element of the statement matches the request."""
+    """Whether every element matches the request, of a statement that covers its action."""
+    resource = statement.resource
     return (
-        _means_caller(statement, request.caller)
-        and statement.covers(request.action)
-        and _resource_obstacle(statement, request, kind, questions) is None
-        and _unmet_condition(statement, request, kind, questions) is None
+        (statement.principal is None or _means_caller(statement.principal, request.caller))
+        and (
+            (resource is not None and resource.is_anything)
+            or _resource_obstacle(statement, request, kind, questions) is None
+        )
+        and (not statement.conditions or _unmet_condition(statement, request, kind, questions) is None)
     )
+
+
+def any_applies(
+    statements: Iterable[Statement], request: Request, kind: PolicyKind, questions: OpenQuestions
+) -> bool:
+    """Whether one of the statements applies; a loop, since most of the time of many decisions goes by here."""
+    for statement in statements:  # noqa: SIM110
+        if applies(statement, request, kind, questions):
+            return True
+    return False
 
 
 def mismatch(statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions) -> Mismatch | None:
     """The first element that keeps the statement from applying; None when it applies: what `applies` asks, told."""
-    if not _means_caller(statement, request.caller):
-        return _describe_principal(statement, request)
+    if statement.principal is not None and not _means_caller(statement.principal, request.caller):
+        return _describe_principal(statement.principal, request)
     if not statement.covers(request.action):
         return _describe_action(statement, request)
     obstacle = _resource_obstacle(statement, request, kind, questions)
@@ -52,25 +66,22 @@ def mismatch(statement: Statement, request: Request, kind: PolicyKind, questions
 def trace_statement(policy: Policy, statement: Statement, request: Request, questions: OpenQuestions) -> StatementTrace:
     """One statement's part of the trace."""
     found = mismatch(statement, request, policy.kind, questions)
-    keys = tuple(condition.key for condition in statement.conditions)
-    return StatementTrace(policy.source, statement.path, statement.sid, statement.effect.value, found, keys)
+    return StatementTrace(
+        policy.source, statement.path, statement.sid, statement.effect_word, found, statement.condition_keys
+    )
 
 
-def _means_caller(statement: Statement, caller: Caller) -> bool:
-    element = statement.principal
-    if element is None:
-        return True
+def _means_caller(element: PrincipalElement, caller: Caller) -> bool:
     if element.negated:
         return not is_exempt(element.entries, caller)
     return not element.names.isdisjoint(caller.names)
 
 
-def _describe_principal(statement: Statement, request: Request) -> Mismatch:
-    entries = statement.principal.entries if statement.principal else ()
-    written, found = ", ".join(entry.written for entry in entries), request.caller.principal.arn
-    if statement.principal and statement.principal.negated:
-        return Mismatch("NotPrincipal", f"anybody but {written}", found, "PG-45")
-    return Mismatch("Principal", written, found, _RULES_OF_PRINCIPALS.get(entries[0].form, "PG-38"))
+def _describe_principal(element: PrincipalElement, request: Request) -> Mismatch:
+    found = request.caller.principal.arn
+    if element.negated:
+        return Mismatch("NotPrincipal", f"anybody but {element.written}", found, "PG-45")
+    return Mismatch("Principal", element.written, found, _RULES_OF_PRINCIPALS.get(element.entries[0].form, "PG-38"))
 
 
 _RULES_OF_PRINCIPALS = {
@@ -89,7 +100,7 @@ def _describe_action(statement: Statement, request: Request) -> Mismatch:
     if element is None:
         return Mismatch("Action", "nothing: the statement has no Action", request.action, "PG-4")
     name, rule = ("NotAction", "PG-13") if element.negated else ("Action", "PG-10")
-    return Mismatch(name, ", ".join(element.texts), request.action, rule)
+    return Mismatch(name, element.written, request.action, rule)
 
 
 def _resource_obstacle(
@@ -105,11 +116,12 @@ def _resource_obstacle(
         return None
     patterns = element.patterns
     if patterns is None:
-        filled = _filled(element, request.context, questions)
-        if element.negated and len(filled) < len(element.templates):
+        patterns = _filled(element, request.context, questions)
+        if element.negated and len(patterns) < len(element.templates):
             return "CO-45"
-        patterns = filled
-    named = any(matches_resource(pattern, request.resource) for pattern in patterns)
+        named = any(matches_resource(pattern, request.resource) for pattern in patterns)
+    else:
+        named = element.names(request.resource)
     rule = "PG-24" if request.resource == "*" else "PG-26"
     if kind is PolicyKind.KEY_POLICY:
         rule = "PG-21"
@@ -134,7 +146,7 @@ def _describe_resource(statement: Statement, request: Request, rule: str) -> Mis
     if element is None:
         return Mismatch("Resource", "nothing: the statement has no Resource", request.resource, rule)
     name = "NotResource" if element.negated else "Resource"
-    return Mismatch(name, ", ".join(element.texts), request.resource, rule)
+    return Mismatch(name, element.written, request.resource, rule)
 
 
 def _unmet_condition(
@@ -142,18 +154,17 @@ def _unmet_condition(
 ) -> tuple[Condition, Context] | None:
     """The first condition that is not met, with the context that it was held against; None when all are."""
     in_deny = statement.effect is Effect.DENY
+    context = request.context
     for condition in statement.conditions:
-        context = request.context
-        if kind is PolicyKind.KEY_POLICY and condition.is_for_iam_only and questions.other_reading("UN-13"):
-            context = {key: value for key, value in context.items() if not is_for_iam_only(key)}  # CK-42
+        if condition.is_for_iam_only and kind is PolicyKind.KEY_POLICY and questions.other_reading("UN-13"):
+            context = {key: value for key, value in request.context.items() if not is_for_iam_only(key)}  # CK-42
         if not holds(condition, context, questions, in_deny=in_deny):
             return condition, context
     return None
 
 
 def _describe_unmet(condition: Condition, context: Context, questions: OpenQuestions) -> Mismatch:
-    values = ", ".join(condition.values)
-    wanted = f"{condition.written_operator} {condition.written_key}: {values}"
+    wanted = condition.written
     found = read(context, condition.key, questions)
     if isinstance(found, Ambiguous):
         return Mismatch("Condition", wanted, found.why, found.rule)

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.decision import Failure
-from kmssim.evaluator.operations import KEY_SPECS, OPERATIONS, algorithms
+from kmssim.evaluator.operations import KEY_SPECS, OPERATIONS, KeyKind, algorithms
 from kmssim.evaluator.outcome_admin import (
     check_alias,
     check_new_policy,
@@ -125,7 +125,9 @@ def _usage_failures(at_hand: Authorized) -> Iterator[Failure]:
     for leg in at_hand.key_legs:
         key = leg.key
         assert key is not None  # noqa: S101 - key_legs have keys
-        if operation.usages and key.usage not in operation.usages:
+        # Data keys come from symmetric keys only (OP-22 to OP-25), whose usage an RSA key for encryption has as well.
+        for_symmetric_only = operation.key_kinds == {KeyKind.SYMMETRIC} and not key.symmetric_encryption
+        if operation.usages and (key.usage not in operation.usages or for_symmetric_only):
             text = f"{key.arn} key usage is {key.usage} which is not valid for {operation.name}."
             yield Failure("InvalidKeyUsageException", text, "EM-29")
         given = at_hand.call.parameters.get(_ALGORITHM_PARAMETERS.get(leg.action, ""))

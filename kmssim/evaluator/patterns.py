@@ -125,10 +125,12 @@ def literal(pattern: Pattern) -> str:
 
 def matches(pattern: Pattern, text: str) -> bool:
     """Whether `text` as a whole fits `pattern`. Case-sensitive; `*` runs over everything, colons and slashes too."""
-    if pattern == (Wild.ANY,):
-        return True
-    if len(pattern) == 1 and isinstance(pattern[0], str):
-        return pattern[0] == text
+    if len(pattern) <= 2 and pattern:  # noqa: PLR2004 - the common shapes: a text, a star, and a text before a star
+        first, last = pattern[0], pattern[-1]
+        if isinstance(first, str) and last is Wild.ANY:
+            return text.startswith(first)
+        if len(pattern) == 1 and first is not Wild.ONE:
+            return first is Wild.ANY or first == text
     head, *rest = _chunks(pattern)
     if not rest:
         return _fits_at(head, text, 0) and _width(head) == len(text)

@@ -18,7 +18,7 @@ from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful
 from kmssim.evaluator.context import derive_global_keys
 from kmssim.evaluator.context_kms import derive_kms_keys, request_tags, stated_keys
-from kmssim.evaluator.decision import Authority, Decision, Failure, Layer, PermissionTrace, Source, Verdict
+from kmssim.evaluator.decision import Authority, Decision, Failure, Layer, PermissionTrace, Ruling, Source, Verdict
 from kmssim.evaluator.facts import gather_facts
 from kmssim.evaluator.forward import Forwarded, forward, translate_failure
 from kmssim.evaluator.keys import Absence, MissingKey
@@ -43,14 +43,57 @@ def decide(world: World, call: Call, authority: Authority = PYTHON) -> Decision:
     `authority` joins the layers; the default is the rule in Python. For a world and a call that were accepted it is
     the only thing that may raise: an AuthorityError, when it does not rule.
     """
-    questions = OpenQuestions()
-    decision = _decide(world, call, authority, questions)
-    rests_on = tuple(
-        question
-        for question in sorted(questions.met, key=_number)
-        if _differs(_decide(world, call, authority, OpenQuestions(frozenset({question}))), decision)
-    )
-    return replace(decision, uncertain=rests_on, ruled_by=authority.shown)
+    return Authorizer(world, authority).decide(call)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Authorizer:
+    """Decides many calls in one world.
+
+    `decide` answers a call as it was made. `requests` takes it apart: one question to the policies for each permission
+    that it needs, with all condition keys derived. `rule` and `trace` answer such a question, bare or with evidence.
+    """
+
+    world: World
+    authority: Authority = PYTHON
+
+    def decide(self, call: Call, *, traced: bool = True) -> Decision:
+        """Decide one call; without `traced` the same decision, its layers without statements and grants."""
+        questions = OpenQuestions()
+        decision = self._decide(call, questions, traced=traced)
+        rests_on = tuple(
+            question
+            for question in sorted(questions.met, key=_number)
+            if _differs(self._decide(call, OpenQuestions(frozenset({question})), traced=False), decision)
+        )
+        return replace(decision, uncertain=rests_on, ruled_by=self.authority.shown)
+
+    def _decide(self, call: Call, questions: OpenQuestions, *, traced: bool) -> Decision:
+        evaluation = self._evaluation(call, questions, traced=traced)
+        if call.service == "kms":
+            return evaluation.decide_kms(call)
+        return evaluation.decide_forwarded(forward(self.world, call))
+
+    def _evaluation(self, call: Call, questions: OpenQuestions, *, traced: bool) -> _Evaluation:
+        caller = find_caller(self.world, call.principal)
+        return _Evaluation(self.world, caller, self.authority, questions, traced)
+
+    def requests(self, call: Call) -> tuple[Asked, ...]:
+        """The questions of one KMS call; none for a call about a key or grant that is not there."""
+        legs = legs_of(self.world, call)
+        if isinstance(legs, MissingKey | MissingGrant):
+            return ()
+        evaluation = self._evaluation(call, OpenQuestions(), traced=False)
+        return tuple(evaluation.ask(call, leg) for leg in legs)
+
+    def rule(self, asked: Asked) -> Ruling:
+        """The ruling on one question, without evidence."""
+        traces, paths = judge_all(asked)
+        return self.authority.rule(gather_facts(asked, traces, paths))
+
+    def trace(self, asked: Asked) -> PermissionTrace:
+        """The ruling on one question, with all evidence."""
+        return _trace(replace(asked, traced=True), self.authority)
 
 
 def _number(question: str) -> int:
@@ -63,11 +106,15 @@ def _differs(other: Decision, decision: Decision) -> bool:
     return (other.allowed, other_code) != (decision.allowed, code)
 
 
-def _decide(world: World, call: Call, authority: Authority, questions: OpenQuestions) -> Decision:
-    evaluation = _Evaluation(world, find_caller(world, call.principal), authority, questions)
-    if call.service == "kms":
-        return evaluation.decide_kms(call)
-    return evaluation.decide_forwarded(forward(world, call))
+def _trace(asked: Asked, authority: Authority) -> PermissionTrace:
+    """Ask all layers about one leg and combine what they say."""
+    traces, paths = judge_all(asked)
+    facts = gather_facts(asked, traces, paths)
+    leg = asked.leg
+    context = _shown(asked.request.context) if asked.traced else {}
+    key = leg.key.arn if leg.key else None
+    layers = tuple(traces.values())
+    return PermissionTrace(leg.action, leg.resource, key, context, layers, facts, authority.rule(facts))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,6 +125,7 @@ class _Evaluation:
     caller: Caller
     authority: Authority
     questions: OpenQuestions
+    traced: bool
 
     def decide_forwarded(self, forwarded: Forwarded) -> Decision:
         """A service in front of KMS: its own permission first; where that is missing KMS is never asked (DS-80)."""
@@ -129,20 +177,18 @@ class _Evaluation:
         return replace(denied, failure=state)
 
     def permission(self, call: Call, leg: Leg) -> PermissionTrace:
-        """Ask all layers about one leg and combine what they say."""
-        context = self.context(call, leg)
-        request = Request(self.caller, leg.action, leg.resource, context)
-        asked = Asked(self.world, call, self.caller, leg, request, self.questions)
-        traces, paths = judge_all(asked)
-        facts = gather_facts(asked, traces, paths)
-        key = leg.key.arn if leg.key else None
-        return PermissionTrace(
-            leg.action, leg.resource, key, _shown(context), tuple(traces.values()), facts, self.authority.rule(facts)
-        )
+        """The answer to one permission."""
+        return _trace(self.ask(call, leg), self.authority)
+
+    def ask(self, call: Call, leg: Leg) -> Asked:
+        """The question to the policies for one permission, with its condition keys."""
+        request = Request(self.caller, leg.action, leg.resource, self.context(call, leg))
+        return Asked(self.world, call, self.caller, leg, request, self.questions, self.traced)
 
     def context(self, call: Call, leg: Leg) -> Context:
         """Derive the condition keys of one leg; what the call states outright wins."""
-        tags = leg.key.tags if leg.key else dict(request_tags(call)) if leg.name == "CreateKey" else {}
+        to_be = dict(request_tags(call)) if leg.name in {"CreateKey", "TagResource"} else {}  # CK-73
+        tags = leg.key.tags if leg.key else to_be
         derived = derive_global_keys(self.world, call, self.caller, leg.region, leg.owner, tags)
         if leg.action.startswith("kms:"):
             derived.update(derive_kms_keys(call, self.caller, leg))
@@ -187,9 +233,7 @@ class _Evaluation:
     def iam_allows(self, call: Call, action: str, arn: str) -> bool:
         """Whether the caller's identity policies allow an action on an ARN that leads to no key."""
         leg = Leg(action, arn, Source.IDENTITY, call.region, self.caller.account)
-        request = Request(self.caller, action, arn, self.context(call, leg))
-        trace = judge_identity(Asked(self.world, call, self.caller, leg, request, self.questions))
-        return trace.verdict.value == "allow"
+        return judge_identity(self.ask(call, leg)).verdict is Verdict.ALLOW
 
     def ask_again(self, world: World, call: Call, leg: Leg) -> PermissionTrace:
         """One permission in a changed `world`: the lock-out check's question (TP-7).
@@ -216,6 +260,9 @@ def _shown(context: Context) -> dict[str, str | tuple[str, ...]]:
     """The context as the trace shows it: by the default reading, ambiguous names with all their values."""
     shown: dict[str, str | tuple[str, ...]] = {}
     for key, value in context.items():
+        if isinstance(value, str):
+            shown[key] = value
+            continue
         plain = value.default if isinstance(value, Doubtful) else value
         if plain is not None:
             shown[key] = plain.values if isinstance(plain, Ambiguous) else plain

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from kmssim.evaluator.decision import Source
 from kmssim.evaluator.keys import (
@@ -31,7 +32,8 @@ class Leg:
     """One permission of a call. `resource` is an ARN, or "*"; `owner` the account whose RCPs apply (OR-2, OR-6).
 
     `alias`: the alias by which the call named the key. `same_key`: for ReEncrypt, whether source and destination are
-    one key. `grant`: the grant that RetireGrant is about. `replica_of`: the primary of which CreateKey makes a replica.
+    one key, and `partner` its other leg. `grant`: the grant that RetireGrant is about. `replica_of`: the primary of
+    which CreateKey makes a replica.
     `resource_policy`: that of a bucket or secret, for the service's own permission. `on`: see the operation table.
     """
 
@@ -45,13 +47,14 @@ class Leg:
     encryption_context: Mapping[str, str] | None = None
     constraint_type: str | None = None
     same_key: bool | None = None
+    partner: Leg | None = None
     grant: Grant | None = None
     replica_of: Key | None = None
     resource_policy: Policy | None = None
     is_alias: bool = False
     on: On = On.KEY
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The action without its service, e.g. `ReEncryptFrom`."""
         return self.action.partition(":")[2]
@@ -210,8 +213,8 @@ def _retiring_leg(world: World, call: Call, permission: Permission) -> Leg | Mis
 
 
 def _marked_as_same_key(call: Call, legs: list[Leg]) -> tuple[Leg, ...]:
-    """CK-26: both legs of a ReEncrypt know whether they are on one key."""
+    """CK-26, GR-15: both legs of a ReEncrypt know each other, and whether they are on one key."""
     if call.name != "ReEncrypt":
         return tuple(legs)
     same = len({leg.resource for leg in legs}) == 1
-    return tuple(replace(leg, same_key=same) for leg in legs)
+    return tuple(replace(leg, same_key=same, partner=other) for leg, other in zip(legs, reversed(legs), strict=True))

@@ -9,117 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
-from functools import cached_property
-from typing import cast
+from dataclasses import dataclass
 
 from kmssim.errors import PolicyError
 from kmssim.evaluator.conditions import Condition, parse_condition
 from kmssim.evaluator.documents import BadDocumentError, check_document, compact, read_text
-from kmssim.evaluator.patterns import Pattern, Template, Variable, Wild, matches, parse_resource, parse_template
-from kmssim.evaluator.principals import InvalidPrincipalError, PrincipalEntry, PrincipalName, parse_principals
+from kmssim.evaluator.patterns import parse_resource, parse_template
+from kmssim.evaluator.principals import InvalidPrincipalError, parse_principals
+from kmssim.evaluator.statements import Effect, Element, Policy, PolicyKind, PrincipalElement, Statement
 
-
-class PolicyKind(Enum):
-    """Where a policy is attached; it decides what the document may hold and who refuses it."""
-
-    KEY_POLICY = "key_policy"
-    IDENTITY = "identity"
-    BOUNDARY = "boundary"
-    SESSION = "session"
-    SCP = "scp"
-    RCP = "rcp"
-    VPC_ENDPOINT = "vpc_endpoint"
-    TRUST = "trust"
-    BUCKET = "bucket"
-    SECRET = "secret"  # noqa: S105 - a kind of policy, not a password
-
-
-class Effect(Enum):
-    """What a statement does when it applies; the values are case-sensitive (PG-5)."""
-
-    ALLOW = "Allow"
-    DENY = "Deny"
-
-
-@dataclass(frozen=True)
-class Element:
-    """`Action`, `NotAction`, `Resource` or `NotResource`: texts as written and parsed; `negated` for the Not forms."""
-
-    texts: tuple[str, ...]
-    templates: tuple[Template, ...]
-    negated: bool
-
-    @cached_property
-    def patterns(self) -> tuple[Pattern, ...] | None:
-        """The templates as patterns; None where one has a variable, which each request fills in."""
-        if any(isinstance(token, Variable) for template in self.templates for token in template):
-            return None
-        return cast("tuple[Pattern, ...]", self.templates)
-
-    @cached_property
-    def is_anything(self) -> bool:
-        """Whether a lone star is among the texts."""
-        return not self.negated and (Wild.ANY,) in self.templates
-
-
-@dataclass(frozen=True)
-class PrincipalElement:
-    """`Principal` or `NotPrincipal`."""
-
-    entries: tuple[PrincipalEntry, ...]
-    negated: bool
-
-    @cached_property
-    def names(self) -> frozenset[PrincipalName]:
-        """The names of all entries: who has one of them is listed."""
-        return frozenset(entry.name for entry in self.entries)
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement. `path` is its JSON path inside the document, e.g. `Statement[0]`.
-
-    In a key policy `action` or `resource` may be None: KMS accepts the statement and never applies it (PG-4).
-    """
-
-    path: str
-    sid: str | None
-    effect: Effect
-    action: Element | None
-    resource: Element | None
-    principal: PrincipalElement | None
-    conditions: tuple[Condition, ...]
-
-    def covers(self, action: str) -> bool:
-        """Whether Action or NotAction covers an action, whose case does not matter (PG-10, PG-13)."""
-        element = self.action
-        if element is None:
-            return False
-        lowered = action.lower()
-        named = any(matches(pattern, lowered) for pattern in element.patterns or ())
-        return named != element.negated
-
-
-@dataclass(frozen=True)
-class Policy:
-    """An accepted policy. `document` is the JSON that it was read from, `source` where that stands (a JSON path)."""
-
-    kind: PolicyKind
-    version: str
-    statements: tuple[Statement, ...]
-    document: Mapping[str, object] = field(compare=False, repr=False)
-    source: str = field(default="", compare=False)
-    _naming: dict[str, tuple[Statement, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
-
-    def naming(self, action: str) -> tuple[Statement, ...]:
-        """The statements whose Action or NotAction covers an action: found once, since actions take no variables."""
-        found = self._naming.get(action)
-        if found is None:
-            found = tuple(statement for statement in self.statements if statement.covers(action))
-            self._naming[action] = found
-        return found
+__all__ = ["Effect", "Policy", "PolicyKind", "Statement", "default_key_policy", "parse_policy"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import NamedTuple
 
 from kmssim.evaluator.policy import Policy
@@ -121,12 +122,12 @@ class Call:
     network: Network = field(default_factory=Network)
     context: Mapping[str, ContextValue] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def service(self) -> str:
         """The service part of the operation, e.g. `kms`."""
         return self.operation.partition(":")[0]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The operation without its service, e.g. `Decrypt`."""
         return self.operation.partition(":")[2]

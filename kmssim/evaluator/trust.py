@@ -51,7 +51,7 @@ _LIMITS_BY_RULE = {
 
 
 def direct_limits(
-    rules: set[str], boundary: LayerTrace, session: LayerTrace, questions: OpenQuestions
+    rules: frozenset[str], boundary: LayerTrace, session: LayerTrace, questions: OpenQuestions
 ) -> Limits | None:
     """The limits that the most open direct statement leaves standing; None when no statement names the caller.
 

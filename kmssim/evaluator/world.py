@@ -227,15 +227,26 @@ class World:
             self._units_over[account] = found
         return found
 
-    def scps_over(self, account: str) -> tuple[tuple[Policy, ...], ...]:
-        """The SCPs that bind an account, level by level (OR-1)."""
-        return (*(unit.scps for unit in self.units_over(account)), self.accounts[account].scps)
+    @cached_property
+    def scps_over(self) -> Mapping[str, tuple[tuple[Policy, ...], ...]]:
+        """The SCPs level by level, by the account that they bind: not the management account (OR-1)."""
+        return {
+            name: (*(unit.scps for unit in self.units_over(name)), account.scps) for name, account in self._bound()
+        }
 
-    def rcps_over(self, account: str) -> tuple[Policy, ...]:
-        """All RCPs over an account's resources (OR-2)."""
-        declared = self.accounts.get(account)
-        above = (policy for unit in self.units_over(account) for policy in unit.rcps)
-        return (*above, *(declared.rcps if declared else ()))
+    @cached_property
+    def rcps_over(self) -> Mapping[str, tuple[Policy, ...]]:
+        """All RCPs, by the account whose resources they bind: not the management account's (OR-2, OR-3)."""
+        return {
+            name: (*(policy for unit in self.units_over(name) for policy in unit.rcps), *account.rcps)
+            for name, account in self._bound()
+        }
+
+    def _bound(self) -> Iterator[tuple[str, Account]]:
+        management = self.organization.management_account if self.organization else None
+        for name, account in self.accounts.items():
+            if self.in_organization(name) and name != management:
+                yield name, account
 
     def in_organization(self, account: str) -> bool:
         """Whether the account is declared and in this world's organization (CK-62, CK-72)."""

@@ -1,6 +1,7 @@
 """Times whole processes: `python -m tests.bench`. Medians of seven runs, and the ratio to a Python that does nothing.
 
-Absolute times depend on the machine and on who else uses it; the ratio is what to compare. `--json` prints data.
+`python -m tests.bench decisions` times decisions in one process, see `decisions.py`. Absolute times depend on the
+machine and on who else uses it; the ratio is what to compare. `--json` prints data.
 """
 
 from __future__ import annotations
@@ -41,10 +42,20 @@ def measure() -> dict[str, dict[str, float]]:
     return {name: {"seconds": round(found, 3), "ratio": round(found / idle, 1)} for name, found in medians.items()}
 
 
-if __name__ == "__main__":
-    figures = measure()
-    if "--json" in sys.argv[1:]:
-        print(json.dumps(figures, indent=2))
+def main(arguments: list[str]) -> None:
+    if "decisions" in arguments:
+        from decisions import measure as measure_decisions  # noqa: PLC0415
+
+        figures, unit, width = measure_decisions(), "microseconds", "8.1f"
     else:
-        for name, figure in figures.items():
-            print(f"{figure['seconds']:8.3f} s  {figure['ratio']:6.1f} x  {name}")
+        figures, unit, width = measure(), "seconds", "8.3f"
+    if "--json" in arguments:
+        print(json.dumps(figures, indent=2))
+        return
+    for name, figure in figures.items():
+        print(f"{figure[unit]:{width}} {unit}  {figure['ratio']:6.1f} x  {name}")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    main(sys.argv[1:])

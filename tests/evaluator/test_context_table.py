@@ -236,7 +236,7 @@ TABLE = {
     "aws:RequestTag/team": each(ON_NEW_KEYS | {"TagResource"}, "shop"),
     "aws:TagKeys": each(ON_NEW_KEYS | {"TagResource"}, ("Team",)) | {"UntagResource": ("Team", "Stage")},
     "aws:ResourceTag/stage": each({leg for leg, label in LEGS.items() if label == "sym"}, "prod"),
-    "aws:ResourceTag/team": each({"CreateKey", "ReplicateKey/new"}, "shop"),
+    "aws:ResourceTag/team": each(ON_NEW_KEYS, "shop"),
     "aws:ResourceAccount": each(LEGS, ACCOUNT),
     "aws:RequestedRegion": each(LEGS, REGION) | {"UpdatePrimaryRegion/new": THERE}
     | each({"ReplicateKey/new", "ReplicateKey/tag"}, "us-west-2"),

@@ -1,0 +1,90 @@
+"""A policy as one caller, action and resource see it: what surely applies, and what hangs on the rest of the request.
+
+This is where deciding without evidence gets its speed, and the only place that knows about it. Most statements of a
+policy are out of the question before any condition is looked at: they are about other actions, resources or callers. A
+view leaves them out, and tells the statements that apply whatever the request holds from those that must be asked
+(`match.applies`). It follows from the policy and the three alone, so a policy keeps the views that it has shown.
+
+Nothing here reads a statement in a way of its own: what a view leaves out or takes for sure `match.mismatch` would
+find not to apply, or to apply. The tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kmssim.evaluator.caller import Caller
+from kmssim.evaluator.statements import Effect, Policy, PolicyKind, Statement
+from kmssim.evaluator.trust import trust_role
+
+_MOST_KEPT = 1024
+
+
+class View(NamedTuple):
+    """`denies`, `allows`: a Deny, an Allow surely applies; the open ones must be asked.
+
+    `trust`: what the sure Allows of a key policy make of the caller (`trust_role`).
+    """
+
+    denies: bool
+    allows: bool
+    open_denies: tuple[Statement, ...]
+    open_allows: tuple[Statement, ...]
+    trust: frozenset[tuple[str, str]]
+
+
+def view_of(policy: Policy, caller: Caller, action: str, resource: str) -> View:
+    """The policy's view, made once and kept; a policy forgets all of them when they are too many."""
+    seen_by = (action, resource, caller.names) if policy.names_principals else (action, resource)
+    found = policy.views.get(seen_by)
+    if found is None:
+        found = _make(policy, caller, action, resource)
+        if len(policy.views) >= _MOST_KEPT:
+            policy.views.clear()
+        policy.views[seen_by] = found
+    return found
+
+
+def _make(policy: Policy, caller: Caller, action: str, resource: str) -> View:
+    settled = [(found, _applies(found, policy.kind, caller, action, resource)) for found in policy.statements]
+    sure = {effect: [found for found, applies in settled if applies and found.effect is effect] for effect in Effect}
+    undecided = [found for found, applies in settled if applies is None]
+    trusting = sure[Effect.ALLOW] if policy.kind is PolicyKind.KEY_POLICY else []
+    return View(
+        denies=bool(sure[Effect.DENY]),
+        allows=bool(sure[Effect.ALLOW]),
+        open_denies=tuple(found for found in undecided if found.effect is Effect.DENY),
+        open_allows=tuple(found for found in undecided if found.effect is Effect.ALLOW),
+        trust=frozenset(trust_role(found, caller) for found in trusting),
+    )
+
+
+def _applies(statement: Statement, kind: PolicyKind, caller: Caller, action: str, resource: str) -> bool | None:
+    """Whether a statement applies, as far as caller, action and resource tell; None: it hangs on more than that."""
+    if not statement.covers(action):
+        return False
+    by_principal = _means(statement, caller)
+    by_resource = _names(statement, kind, resource)
+    if by_principal is False or by_resource is False:
+        return False
+    return True if by_principal and by_resource and not statement.conditions else None
+
+
+def _means(statement: Statement, caller: Caller) -> bool | None:
+    element = statement.principal
+    if element is None:
+        return True
+    if element.negated:  # looks at the caller's boundary as well, which is not among its names (PG-46)
+        return None
+    return not element.names.isdisjoint(caller.names)
+
+
+def _names(statement: Statement, kind: PolicyKind, resource: str) -> bool | None:
+    element = statement.resource
+    if element is None or element.patterns is None:  # nothing, or something with variables
+        return None
+    if element.is_anything:
+        return True
+    if kind is PolicyKind.KEY_POLICY:  # an open question (UN-12)
+        return None
+    return element.names(resource) is not element.negated
