@@ -1,4 +1,4 @@
-"""Who makes a request: the stated principal, which must be one that the scenario declares."""
+"""Who makes a request: the stated principal, which in a declared account must be one that the scenario declares."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from kmssim.scenario_accounts import read_optional
 from kmssim.scenario_models import ServiceDocument, SessionDocument
 from kmssim.scenario_places import Place
 
+_A_SLIP = 2
+"""How many digits of an account may be mistyped."""
 _FORMS = "write the ARN of a user, an assumed-role session, a federated user or an account root"
 
 
@@ -25,8 +27,8 @@ def read_caller(given: str | ServiceDocument, session: SessionDocument | None, w
     """Make the caller of the request at `place`.
 
     Raises:
-        InputError: no ARN of a caller; an account, user or role that the scenario does not declare; a session that this
-            caller cannot have.
+        InputError: no ARN of a caller; a user or role that its account does not declare; an account that is nearly a
+            declared one; a session that this caller cannot have.
 
     """
     if isinstance(given, ServiceDocument):
@@ -39,10 +41,20 @@ def read_caller(given: str | ServiceDocument, session: SessionDocument | None, w
         raise here.refusal(f"`{given}` is no ARN of a caller", _FORMS)
     account = world.accounts.get(principal.account)
     if account is None:
-        raise here.unknown(f"no account `{principal.account}` in this scenario", principal.account, world.accounts)
+        _check_stranger(principal.account, world, here)
+        return principal
     _check_declared(given, principal, account, here)
     _check_federation(principal, account, place.at("session", "federated_by"))
     return principal
+
+
+def _check_stranger(account: str, world: World, place: Place) -> None:
+    """Somebody of an account that nobody declared has no policies; an account that is nearly declared is a mistake."""
+    management = world.organization.management_account if world.organization else None
+    for known in world.accounts:
+        differing = sum(one != other for one, other in zip(account, known, strict=False))
+        if account != management and differing <= _A_SLIP:
+            raise place.unknown(f"no account `{account}` in this scenario", account, world.accounts)
 
 
 def _read_session(document: SessionDocument, place: Place) -> Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -110,8 +111,8 @@ def _read_grant(document: GrantDocument, index: int, key: Key) -> Grant:
         name=document.name,
         operations=tuple(document.operations),
         issuing_account=document.issuing_account or key.account,
-        grantee=document.grantee_principal,
-        grantee_service=document.grantee_service_principal,
+        grantee=None if _is_service(document.grantee_principal) else document.grantee_principal,
+        grantee_service=document.grantee_service_principal or _service(document.grantee_principal),
         retiring=document.retiring_principal,
         retiring_service=document.retiring_service_principal,
         constraints=Constraints(
@@ -119,6 +120,15 @@ def _read_grant(document: GrantDocument, index: int, key: Key) -> Grant:
         ),
         pending=document.pending,
     )
+
+
+def _is_service(grantee: str | None) -> bool:
+    """Whether GranteePrincipal holds a service, as ListGrants shows those of AWS's own making (GR-3)."""
+    return _service(grantee) is not None
+
+
+def _service(grantee: str | None) -> str | None:
+    return grantee if grantee and re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com", grantee) else None
 
 
 def _grant_id(document: GrantDocument, index: int, key: Key) -> str:
@@ -139,7 +149,7 @@ def _check_grant(document: GrantDocument, key: Key, kind: KeyKind, place: Place)
         ("GranteePrincipal", document.grantee_principal),
         ("RetiringPrincipal", document.retiring_principal),
     ):
-        if arn is not None and parse_principal(arn) is None:
+        if arn is not None and parse_principal(arn) is None and not (field == "GranteePrincipal" and _is_service(arn)):
             hint = "write the ARN of an account root, user, role, federated user or role session; rule GR-3"
             raise place.at(field).refusal(f"`{arn}` is no principal of a grant", hint)
     retired_by = document.retiring_principal or document.retiring_service_principal

@@ -76,6 +76,10 @@ PolicyReference = Annotated[dict[str, Any] | str, PlainValidator(_check_policy),
 AccountId = Annotated[StrictStr, Shaped("[0-9]{12}", "an account id: 12 digits")]
 Region = Annotated[StrictStr, Shaped("[a-z]{2,}(-[a-z]+)+-[0-9]+", "a Region such as us-east-1")]
 IamName = Annotated[StrictStr, Shaped(r"[A-Za-z0-9_+=,.@-]{1,64}", "an IAM name: up to 64 letters, digits or _+=,.@-")]
+RoleName = Annotated[
+    StrictStr,
+    Shaped(r"(?:aws:)?[A-Za-z0-9_+=,.@-]{1,64}", "a role's name: up to 64 letters, digits or _+=,.@-"),
+]  # AWS's own begin with `aws:` (OR-8)
 IamPath = Annotated[StrictStr, Shaped(r"/|/[!-~]{1,510}/", "an IAM path: it begins and ends with a slash")]
 KeyId = Annotated[
     StrictStr,
@@ -238,7 +242,7 @@ class AccountDocument(Document):
     rcps: list[PolicyReference] = []
     users: dict[IamName, UserDocument] = {}
     groups: dict[IamName, GroupDocument] = {}
-    roles: dict[IamName, RoleDocument] = {}
+    roles: dict[RoleName, RoleDocument] = {}
     keys: dict[Name, KeyDocument] = {}
     buckets: dict[Name, BucketDocument] = {}
     secrets: dict[Name, SecretDocument] = {}

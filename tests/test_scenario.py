@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kmssim.errors import InputError, PolicyError
 from kmssim.evaluator.operations import GRANT_OPERATIONS, KEY_SPECS
+from kmssim.evaluator.pdp import decide
 from kmssim.evaluator.policy import PolicyKind, default_key_policy, parse_policy
 from kmssim.evaluator.request import PrincipalKind
 from kmssim.evaluator.world import Constraints
@@ -588,6 +589,40 @@ def test_a_principal_that_cannot_call_is_refused(principal, session, path, what)
     refusal = refused(changed(((*REQUEST, "principal"), principal), ((*REQUEST, "session"), session)))
     assert refusal.path == f"requests[0].{path}"
     assert what in str(refusal)
+
+
+def test_somebody_of_an_account_that_nobody_declared_calls_without_policies_of_their_own():
+    """A stranger, or the management account, which need not be listed."""
+    stranger = "arn:aws:sts::999988887777:assumed-role/stranger/visit"
+    there = next(iter(parse_scenario(SMALL).world.keys_by_arn))
+    scenario = parse_scenario(
+        changed(((*REQUEST, "principal"), stranger), ((*REQUEST, "parameters"), {"KeyId": there}))
+    )
+    decision = decide(scenario.world, scenario.requests[0].call)
+    assert (decision.word, {layer.value for layer in decision.layers}) == ("DENY", {"key_policy", "identity"})
+
+
+def test_a_role_of_awss_own_can_be_declared_and_named_in_a_key_policy():
+    """OR-8: EC2's identity-only role."""
+    arn = f"arn:aws:iam::{A}:role/aws:ec2-infrastructure"
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "kms:*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    scenario = parse_scenario(
+        changed(
+            ((*ACCOUNT, "roles", "aws:ec2-infrastructure"), {}),
+            ((*KEY, "policy"), policy),
+            ((*REQUEST, "principal"), f"arn:aws:sts::{A}:assumed-role/aws:ec2-infrastructure/i-0a1b2c3d"),
+        )
+    )
+    assert decide(scenario.world, scenario.requests[0].call).word == "ALLOW"
+
+
+def test_a_grant_to_a_service_may_be_written_as_list_grants_shows_it():
+    """GR-3."""
+    grant = {"GranteePrincipal": "lambda.amazonaws.com", "Operations": ["Decrypt"]}
+    scenario = parse_scenario(changed(((*KEY, "grants"), [grant])))
+    found = next(iter(scenario.world.keys_by_arn.values())).grants[0]
+    assert (found.grantee, found.grantee_service) == (None, "lambda.amazonaws.com")
 
 
 # What is called.

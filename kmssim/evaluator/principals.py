@@ -65,7 +65,7 @@ class InvalidPrincipalError(ValueError):
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _UNIQUE_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}")
-_NAME = r"(?:[!-~]+/)?[A-Za-z0-9_+=,.@-]+"
+_NAME = r"(?:[!-~]+/)?(?:aws:)?[A-Za-z0-9_+=,.@-]+"
 """The path and name of a user or role: paths hold printable ASCII, names less (CO-40: no variables)."""
 _ARN = re.compile(
     r"^arn:aws(?:-[a-z]+)*:(?:iam::(?P<account>[0-9]{12}):(?:(?P<root>root)|"
