@@ -126,6 +126,8 @@ ORDER = (
     "kmssim.sandbox.read_resources",
     "kmssim.sandbox.read",
     # and all of it together
+    "kmssim.sandbox.served",
+    "kmssim.sandbox.complete",
     "kmssim.sandbox.enforce",
     "kmssim.sandbox.sign_in",
     "kmssim.sandbox.sandbox",

@@ -21,9 +21,11 @@ from kmssim.evaluator.pdp import decide
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.world import World
 from kmssim.sandbox.answers import Answer, Refusal, Rewrite
+from kmssim.sandbox.complete import SERVES, finish, serve
 from kmssim.sandbox.kms_call import to_call
-from kmssim.sandbox.memory import GrantNote, Memory
+from kmssim.sandbox.memory import Clients, GrantNote, Memory
 from kmssim.sandbox.seams import find_seam
+from kmssim.sandbox.served import Served
 from kmssim.sandbox.wire import WireCall
 
 _KEY_PARAMETERS = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId")
@@ -38,7 +40,7 @@ _USING = frozenset(
 
 def simulates(operation: str) -> bool:
     """Whether the runtime can do what an authorized call asks; moto lacks some operations of KMS altogether."""
-    return hasattr(find_seam("moto.kms.responses", "KmsResponse"), xform_name(operation))
+    return operation in SERVES or hasattr(find_seam("moto.kms.responses", "KmsResponse"), xform_name(operation))
 
 
 def changes_state(operation: str) -> bool:
@@ -53,8 +55,10 @@ class Enforcement:
     read: Callable[[], World]
     memory: Memory
     authority: Authority
+    clients: Clients
     decisions: list[Decision] = field(default_factory=list)
     _world: World | None = None
+    _served: dict[int, Served] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def world(self) -> World:
@@ -84,17 +88,26 @@ class Enforcement:
         self.decisions.append(decision)
         if decision.failure is not None:
             return Refusal(decision.failure.code, decision.failure.message, decision.failure.status)
+        served = Served(world, call, wire, decision, self.memory, self.clients)
+        beside = serve(served)
+        if beside is not None:
+            if changes_state(call.name):
+                self.forget_world()
+            return beside
         if not simulates(call.name):
             message = f"kmssim: the call is authorized, but the sandbox does not simulate {call.name}"
             return Refusal("UnsupportedOperationException", message)
+        self._served[id(wire)] = served
         return _route(world, call, wire, decision)
 
-    def after(self, service: str, wire: WireCall, principal: Principal, answer: Answer) -> None:
+    def after(self, service: str, wire: WireCall, principal: Principal, answer: Answer) -> Answer | None:
         """What the call changed is read at the next question; what moto will forget of it is noted."""
+        served = self._served.pop(id(wire), None)
         if (service, wire.operation) == ("kms", "CreateGrant") and answer.status < 300:  # noqa: PLR2004 - HTTP success
             self._note_grant(wire, principal, json.loads(answer.body))
         if changes_state(wire.operation):
             self.forget_world()
+        return finish(served, answer) if served else None
 
     def _note_grant(self, wire: WireCall, principal: Principal, made: dict[str, str]) -> None:
         """Who issued the grant may retire it (GR-60), and its token is known from now on (GR-50)."""

@@ -22,10 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from kmssim.evaluator.policy import Policy
 from kmssim.evaluator.world import VpcEndpoint
+
+Notes = TypeVar("Notes")
 
 Clients = Callable[[str, str, str], Any]
 """`(service, account, region)` → a boto3 client that speaks to the runtime for that account."""
@@ -82,6 +84,12 @@ class Memory:
     named_default_keys: dict[tuple[str, str], str] = field(default_factory=dict)
     organization_account: str | None = None
     stand_in_management: bool = False
+    _notes: dict[type, Any] = field(default_factory=dict)
+
+    def notes(self, kind: type[Notes]) -> Notes:
+        """The notes of a module that keeps its own, made empty at the first question."""
+        found = self._notes.get(kind)
+        return found if found is not None else self._notes.setdefault(kind, kind())
 
     def moto_grants(self, declared: str) -> Iterator[tuple[str, GrantNote]]:
         """The grants that were declared under this id, each with the id that moto knows it by."""

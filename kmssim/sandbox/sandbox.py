@@ -47,7 +47,7 @@ class Sandbox:
         self._declared = world
         self._reader = Reader()
         self._identities = Identities()
-        self._enforcement = Enforcement(self._read, Memory(), authority or find_authority())
+        self._enforcement = Enforcement(self._read, Memory(), authority or find_authority(), self._reader.client)
         self._mock = mock_aws()
         self._open = ExitStack()
         self._gate = ExitStack()
