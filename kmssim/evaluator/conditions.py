@@ -8,7 +8,6 @@ operator cannot read is no match (CO-23, CO-24).
 from __future__ import annotations
 
 import base64
-import binascii
 import operator as compare
 import re
 from collections.abc import Callable, Mapping
@@ -162,7 +161,7 @@ def _bool(wanted: str, found: str) -> bool:
 def _decoded(text: str) -> bytes | None:
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
 
 

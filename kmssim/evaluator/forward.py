@@ -8,7 +8,6 @@ own permission.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -94,7 +93,7 @@ def _s3_context(sent: object) -> dict[str, str]:
     """DS-1: the caller's own pairs, which boto3 takes as base-64 JSON."""
     try:
         pairs = json.loads(base64.b64decode(sent, validate=True)) if isinstance(sent, str) else sent
-    except (binascii.Error, ValueError):
+    except ValueError:
         return {}
     return {str(name): str(value) for name, value in pairs.items()} if isinstance(pairs, Mapping) else {}
 

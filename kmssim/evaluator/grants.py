@@ -49,10 +49,9 @@ def granted_paths(
     call: Call, caller: Caller, leg: Leg, source_arn: str | None, questions: OpenQuestions
 ) -> tuple[list[GrantedPath], list[GrantTrace]]:
     """The grants that allow the leg, and the trace of those that come nearest: each a few, however many there are."""
+    assert leg.key is not None  # noqa: S101 - grants are asked about keys only
     paths: list[GrantedPath] = []
     traces: list[GrantTrace] = []
-    if leg.key is None:
-        return paths, traces
     for text, limits, to_account in grantee_forms(caller):
         fitting: list[GrantTrace] = []
         unfit: list[GrantTrace] = []
@@ -107,9 +106,10 @@ def _near_misses(index: GrantIndex, caller: Caller, leg: Leg) -> list[GrantTrace
 
 
 def _binds_context(grant: Grant, leg: Leg) -> bool:
+    """Whether the grant asks something of the encryption context: Equals always does, Subset when it has pairs."""
     constraints = grant.constraints
-    pairs = constraints.encryption_context_equals or constraints.encryption_context_subset
-    return leg.name in WITH_CONTEXT and pairs is not None
+    binds = constraints.encryption_context_equals is not None or bool(constraints.encryption_context_subset)
+    return leg.name in WITH_CONTEXT and binds
 
 
 def _mismatch(grant: Grant, call: Call, leg: Leg, source_arn: str | None, questions: OpenQuestions) -> Mismatch | None:

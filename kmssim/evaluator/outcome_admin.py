@@ -73,9 +73,7 @@ def check_replica(at_hand: Authorized) -> Failure | None:
     if at_hand.call.name != "ReplicateKey":
         return None
     key, region = at_hand.key_legs[0].key, str(at_hand.call.parameters.get("ReplicaRegion", ""))
-    if key is None:
-        return None
-    if related_key(at_hand.world, key, region):
+    if key is not None and related_key(at_hand.world, key, region):
         text = f"Key {key.id} already exists in {region}."
         return Failure("AlreadyExistsException", text, "OP-43")
     return None

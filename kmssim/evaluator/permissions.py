@@ -136,15 +136,13 @@ def _key_of(world: World, call: Call, operation: Operation, permission: Permissi
     if permission.on is On.ALIAS_TARGET:
         name = str(call.parameters.get("AliasName", ""))
         return find_key(world, call, name, call.region, alias_allowed=True)
-    if permission.region_parameter:
-        found = _find(world, call, permission.parameter or "KeyId", alias_allowed=False)
-        if isinstance(found, MissingKey):
-            return found
-        region = _region(call, permission)
-        other = related_key(world, found.key, region)
-        arn = replace(found.key, region=region).arn
-        return FoundKey(other) if other else MissingKey(Absence.NO_KEY, arn, arn)
-    return _find(world, call, permission.parameter or "KeyId", alias_allowed=operation.alias_allowed)
+    found = _find(world, call, permission.parameter or "KeyId", alias_allowed=operation.alias_allowed)
+    if isinstance(found, MissingKey) or not permission.region_parameter:
+        return found
+    region = _region(call, permission)
+    other = related_key(world, found.key, region)
+    arn = replace(found.key, region=region).arn
+    return FoundKey(other) if other else MissingKey(Absence.NO_KEY, arn, arn)
 
 
 def _find(world: World, call: Call, parameter: str, *, alias_allowed: bool) -> FoundKey | MissingKey:

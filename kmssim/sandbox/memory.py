@@ -88,8 +88,8 @@ class Memory:
 
     def notes(self, kind: type[Notes]) -> Notes:
         """The notes of a module that keeps its own, made empty at the first question."""
-        found = self._notes.get(kind)
-        return found if found is not None else self._notes.setdefault(kind, kind())
+        found: Notes = self._notes.setdefault(kind, kind())
+        return found
 
     def moto_grants(self, declared: str) -> Iterator[tuple[str, GrantNote]]:
         """The grants that were declared under this id, each with the id that moto knows it by."""

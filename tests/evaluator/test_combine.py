@@ -79,6 +79,17 @@ RULINGS = [
     ("neither side", facts(same=False), "deny identity key_policy"),
     ("neither side, and limits", facts(same=False, boundary=S), "deny boundary identity key_policy"),
     ("a grant across accounts", facts(same=False, granted=NOTHING, grant=A), "allow grant"),
+    (
+        "a grant beside direct trust and IAM across accounts",
+        facts(same=False, granted=NOTHING, grant=A, direct=NOTHING, key_policy=A, identity=A),
+        "allow grant identity key_policy",
+    ),
+    (
+        "a grant beside delegation and IAM across accounts",
+        facts(same=False, granted=NOTHING, grant=A, delegated=True, key_policy=A, identity=A),
+        "allow grant identity key_policy",
+    ),
+    ("a key policy that was not asked opens nothing", facts(same=False, key_policy=N, identity=A), "deny key_policy"),
     ("a blocked grant across accounts", facts(same=False, granted=BOTH, grant=A, session=S), "deny session"),
     # no key
     ("IAM alone", facts(Source.IDENTITY, key_policy=N, grant=N, identity=A), "allow identity"),
@@ -101,6 +112,29 @@ def test_the_ruling(given, ruling):
     found = combine(given)
     word = "allow" if found.allowed else "explicit" if found.explicit else "deny"
     assert " ".join([word, *sorted(layer.value for layer in found.layers)]) == _sorted(ruling)
+
+
+WAYS = [
+    (facts(direct=NOTHING, key_policy=A, session=D), "explicit_deny", ""),
+    (facts(Source.IDENTITY, key_policy=N, grant=N, identity=A), "allowed", "iam"),
+    (facts(direct=NOTHING, key_policy=A), "allowed", "direct"),
+    (facts(delegated=True, key_policy=A, identity=A), "allowed", "delegation"),
+    (facts(granted=NOTHING, grant=A, direct=NOTHING, delegated=True, key_policy=A, identity=A), "allowed",
+     "grant direct delegation"),
+    (facts(granted=NOTHING, grant=A, delegated=True, key_policy=A), "allowed", "grant"),
+    (facts(same=False, delegated=True, key_policy=A, identity=A), "allowed", "across"),
+    (facts(direct=NOTHING, delegated=True, key_policy=A, scp=S), "guardrail_silent", "direct"),
+    (facts(direct=BOTH, delegated=True, key_policy=A, session=S, scp=S), "paths_blocked", "direct delegation"),
+    (facts(same=False), "paths_blocked", "across"),
+    (facts(scp=S), "no_path", ""),
+    (facts(Source.GRANT, key_policy=N), "no_path", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "reason", "ways"), WAYS)
+def test_the_reason_and_the_ways_that_are_open_or_else_blocked(given, reason, ways):
+    found = combine(given)
+    assert (found.reason.value, " ".join(kind.value for kind in found.paths)) == (reason, ways)
 
 
 def _sorted(ruling):

@@ -254,3 +254,49 @@ def test_names_that_differ_in_case_alone_are_an_open_question_for_each_pair():
     assert decided(held, both).uncertain == ("UN-3",)
     neither = call(parameters={"KeyId": KEY_ARN, "EncryptionContext": {"Team": "3", "TEAM": "2"}})
     assert decided(held, neither).uncertain == ()
+
+
+def test_a_grant_without_a_name_is_found_and_told():
+    unnamed = grant("Decrypt", name=None)
+    assert words(decided(world(key(grants=(unnamed,))))) == ("ALLOW", ("grant",), None)
+    assert nearest((unnamed,)) == [(None, None)]
+
+
+SOURCE = "arn:aws:logs:us-east-1:111122223333:log-group:orders"
+
+
+def test_a_grant_to_a_service_is_told_once():
+    held = replace(grant("Decrypt"), grantee=None, grantee_service=SERVICE)
+    assert nearest((held,), principal=service_principal(SERVICE, SOURCE, ACCOUNT)) == [("a-grant", None)]
+
+
+SPELLINGS = ("Team", "TEAM", "tEam", "teAm", "teaM", "TEam", "TeAm")
+
+
+def test_of_many_grants_that_do_not_fit_a_few_are_told_and_the_one_that_helps_before_them():
+    spelled = tuple(
+        grant("Decrypt", name=name, constraints={"encryption_context_equals": {name: "a", "x": "1"}})
+        for name in SPELLINGS
+    )
+    helps = grant("Decrypt", name="helps", constraints={"encryption_context_subset": {"x": "1"}})
+    asked = {"parameters": {"KeyId": KEY_ARN, "EncryptionContext": {"team": "a", "x": "1"}}}
+    assert nearest(spelled, **asked) == [(name, ("EncryptionContextEquals", "GR-10")) for name in SPELLINGS[:5]]
+    assert nearest((*spelled, helps), **asked)[0] == ("helps", None)
+
+
+def test_a_parent_grant_is_found_by_the_source_of_the_new_grant():
+    """GR-17, UN-6: of as many parents as there are sources the one that the new grant narrows."""
+    parents = numbered(
+        20, lambda n: grant("CreateGrant", "Decrypt", constraints={"source_arn": SOURCE.replace("orders", f"n{n:02}")})
+    )
+    for name, uncertain in (("n19", ("UN-6",)), ("n20", ())):
+        narrowed = {**NEW_GRANT, "Constraints": {"SourceArn": SOURCE.replace("orders", name)}}
+        decision = decided(world(key(grants=parents)), call("kms:CreateGrant", parameters=narrowed))
+        assert (decision.allowed, decision.uncertain) == (False, uncertain)
+
+
+def test_the_last_of_many_fresh_grants_is_usable_with_its_token():
+    """GR-50."""
+    fresh = world(key(grants=numbered(20, lambda _n: grant("Decrypt", pending=True))))
+    assert decided(fresh, call(grant_tokens=("id-19",))).allowed
+    assert not decided(fresh, call()).allowed

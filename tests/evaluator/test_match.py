@@ -146,6 +146,11 @@ def test_who_is_not_meant(principal, rule):
     assert unmet == Mismatch("Principal", written, WORKER_SESSION, rule)
 
 
+def test_of_several_that_are_not_meant_the_first_says_the_rule():
+    unmet = found(allow(to=[ANA, WORKER + "2"]), "key_policy")
+    assert unmet == Mismatch("Principal", f"{ANA}, {WORKER}2", WORKER_SESSION, "PG-31")
+
+
 def test_who_is_exempt_from_a_not_principal():
     body = deny() | {"NotPrincipal": {"AWS": [ROOT, WORKER, WORKER_SESSION]}}
     assert element(body, "key_policy") == ("NotPrincipal", "PG-45")

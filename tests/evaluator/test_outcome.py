@@ -216,3 +216,78 @@ def test_what_aws_manages_is_not_the_customers_to_change(operation):
 
 
 _STATE = {"CancelKeyDeletion": "PendingDeletion"}
+
+
+@pytest.mark.parametrize("operation", ["GenerateDataKey", "GenerateDataKeyWithoutPlaintext"])
+def test_a_data_key_is_asked_for_by_its_spec_or_by_its_length(operation):
+    """OP-22, OP-25."""
+    failure = end(operation, parameters={"KeySpec": "AES_256", "NumberOfBytes": 32})
+    assert (failure.code, failure.rule) == ("ValidationException", "OP-22")
+    assert end(operation, parameters={"NumberOfBytes": 32}) is None
+    assert end(operation, parameters={"KeySpec": "AES_256"}) is None
+
+
+NEW_GRANT = {"GranteePrincipal": WORKER, "Operations": ["Decrypt"]}
+PAIRS = {"team": "a"}
+
+
+@pytest.mark.parametrize(
+    ("constraints", "kind", "rule"),
+    [
+        ({"EncryptionContextEquals": PAIRS, "EncryptionContextSubset": PAIRS}, {}, "GR-10"),
+        ({"EncryptionContextEquals": {}, "EncryptionContextSubset": {}}, {}, "GR-10"),
+        ({"EncryptionContextEquals": PAIRS}, {"spec": "RSA_2048"}, "GR-14"),
+        ({"EncryptionContextSubset": {}}, {"spec": "RSA_2048"}, "GR-14"),
+        ({"EncryptionContextSubset": PAIRS}, {}, None),
+        ({}, {"spec": "RSA_2048"}, None),
+    ],
+)
+def test_a_grant_takes_one_constraint_on_the_context_of_a_symmetric_key(constraints, kind, rule):
+    """GR-10, GR-14."""
+    failure = end("CreateGrant", parameters={**NEW_GRANT, "Constraints": constraints}, **kind)
+    assert (failure and (failure.code, failure.rule)) == (rule and ("ValidationException", rule))
+
+
+def test_on_a_key_that_aws_does_not_make_nothing_can_be_granted():
+    """GR-5: a runtime may hold one nevertheless, and is answered."""
+    failure = end("CreateGrant", parameters=NEW_GRANT, spec="HMAC_224", usage="ENCRYPT_DECRYPT")
+    assert (failure.code, failure.rule) == ("ValidationException", "GR-5")
+
+
+STRAY = {**allow(to=ROOT), "Remark": "x"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "rule", "uncertain"),
+    [
+        (5, "PG-2", ()),
+        (["Statement"], "PG-2", ()),
+        ("[]", "PG-2", ()),
+        ({"Statement": [STRAY]}, "PG-7", ("UN-25",)),
+        ({"Statement": [STRAY, {**allow(to=ROOT), "Effect": "allow"}]}, "PG-7", ()),
+    ],
+    ids=["a number", "a list", "a list in JSON", "a stray element", "a stray element beside a mistake"],
+)
+def test_what_is_no_policy_is_not_put_on_a_key(policy, rule, uncertain):
+    """PG-2, PG-7: a stray element is an open question (UN-25) unless the policy is refused on any reading."""
+    asked = {"operation": "kms:PutKeyPolicy", "parameters": {"KeyId": KEY_ARN, "Policy": policy}}
+    decision = decided(world(key(*DELEGATION), mine=EVERYTHING), **asked)
+    assert (decision.failure.code, decision.failure.rule) == ("MalformedPolicyDocumentException", rule)
+    assert decision.uncertain == uncertain
+
+
+@pytest.mark.parametrize(
+    ("named", "account", "exists"),
+    [
+        ("assumed-role/worker/session", ACCOUNT, True),
+        ("assumed-role/ghost/session", ACCOUNT, False),
+        ("assumed-role/ghost/session", "999999999999", True),
+        ("assumed-role/aws:ec2-infrastructure/i-1", ACCOUNT, True),
+        ("federated-user/ana", ACCOUNT, True),
+    ],
+)
+def test_a_policy_names_sessions_of_roles_that_exist(named, account, exists):
+    """PG-43: what an undeclared account or AWS itself holds nobody can deny."""
+    policy = {"Statement": [allow(to=ROOT), allow(to=f"arn:aws:sts::{account}:{named}")]}
+    failure = end("PutKeyPolicy", parameters={"Policy": policy})
+    assert (failure and failure.rule) == (None if exists else "EM-30")
