@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import product
 
 import pytest
@@ -295,6 +296,25 @@ def test_dates_are_read_to_the_moment(moment):
     assert read_date(moment.isoformat()) == pytest.approx(stamp)
 
 
+def test_a_date_without_a_zone_is_of_utc_wherever_it_is_read(monkeypatch):
+    """CO-25."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert read_date.__wrapped__("2026-01-01T00:00:00") == 1767225600
+    time.tzset()
+
+
+@pytest.mark.parametrize(("if_exists", "met"), [("", {"UN-4"}), ("IfExists", set())])
+def test_what_the_examples_contradict_is_the_operator_without_if_exists(if_exists, met):
+    """CO-5, UN-4."""
+    questions = OpenQuestions()
+    written = "ForAllValues:StringNotLike" + if_exists
+    condition = parse_condition(written, "aws:ResourceOrgPaths", ("o-a/*",), variables=True)
+    assert holds(condition, {}, questions, in_deny=True)
+    assert questions.met == met
+
+
 @given(st.text(), st.text(), st.sampled_from(sorted(OPERATORS)))
 def test_evaluating_never_fails_and_negation_negates(wanted, found, name):
     """CO-23, CO-24."""
@@ -356,8 +376,14 @@ def test_numbers_dates_addresses_and_bytes_take_no_variables(name):
     assert true(name, sample, "${p:t}", context={"p:t": sample}) is (name in NEGATED)
 
 
-def test_bool_and_arn_take_variables():
-    assert true("Bool", "true", "${p:t}", context={"p:t": "true"})
+@pytest.mark.parametrize("name", VARIABLES)
+def test_texts_arns_and_booleans_take_variables(name):
+    """CO-40."""
+    sample = SAMPLES[NEGATED.get(name, name)][1][0]
+    assert true(name, sample, "${p:t}", context={"p:t": sample}) is (name not in NEGATED)
+
+
+def test_a_variable_may_be_a_part_of_an_arn():
     assert true("ArnEquals", "arn:aws:s:::a", "arn:aws:s:::${p:t}", context={"p:t": "a"})
 
 

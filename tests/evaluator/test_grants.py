@@ -284,6 +284,11 @@ def test_of_many_grants_that_do_not_fit_a_few_are_told_and_the_one_that_helps_be
     assert nearest((*spelled, helps), **asked)[0] == ("helps", None)
 
 
+def test_of_many_grants_that_fit_a_few_are_told():
+    others = ("Encrypt", "DescribeKey", "GenerateDataKey", "CreateGrant", "RetireGrant", "ReEncryptTo", "ReEncryptFrom")
+    assert nearest([grant("Decrypt", other, name=other) for other in others]) == [(other, None) for other in others[:5]]
+
+
 def test_a_parent_grant_is_found_by_the_source_of_the_new_grant():
     """GR-17, UN-6: of as many parents as there are sources the one that the new grant narrows."""
     parents = numbered(

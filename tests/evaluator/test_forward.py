@@ -1,0 +1,112 @@
+"""Calls to S3 and Secrets Manager: which key is behind them, and with which encryption context (DS-1 to DS-12)."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from building import (
+    ACCOUNT,
+    KEY_ARN,
+    OTHER,
+    REGION,
+    WORKER,
+    allow,
+    decided,
+    deny,
+    key,
+    policy,
+    with_account,
+    words,
+    world,
+)
+
+from kmssim.evaluator.forward import secret_arn
+from kmssim.evaluator.world import Bucket, Secret
+
+S3, SECRETS = allow("s3:*"), allow("secretsmanager:*")
+THROUGH_S3 = {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com", "kms:CallerAccount": ACCOUNT}}
+AWS_S3 = key(allow("kms:*", to="*", when=THROUGH_S3), manager="AWS", aliases=("alias/aws/s3",))
+
+
+def put(*keys, mine, bucket_key=None, **parameters):
+    """How `worker` fares that puts an object into its account's bucket."""
+    bucket = Bucket("reports", ACCOUNT, REGION, bucket_key)
+    here = with_account(world(*keys, mine=mine), ACCOUNT, buckets={"reports": bucket})
+    return decided(here, operation="s3:PutObject", parameters={"Bucket": "reports", "Key": "q1", **parameters})
+
+
+def asked(decision):
+    return [found.action for found in decision.permissions]
+
+
+@pytest.mark.parametrize("encryption", ["aws:kms", "aws:kms:dsse"])
+def test_an_object_under_kms_without_a_key_is_under_the_aws_managed_one(encryption):
+    """MK-1, MK-2: whoever may use the service needs no KMS permission of its own, and a Deny of its own still works."""
+    allowed = put(AWS_S3, mine=(S3,), ServerSideEncryption=encryption)
+    assert words(allowed) == ("ALLOW", ("identity", "key_policy"), None)
+    assert asked(allowed) == ["s3:PutObject", "kms:GenerateDataKey"]
+    denied = put(AWS_S3, mine=(S3, deny("kms:GenerateDataKey")), ServerSideEncryption=encryption)
+    assert words(denied) == ("DENY", ("identity",), "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"ServerSideEncryption": "AES256"}, {"SSECustomerAlgorithm": "AES256"}],
+    ids=["as the bucket says", "S3's own key", "the caller's key"],
+)
+def test_an_object_that_is_not_under_kms_asks_nothing_of_kms(parameters):
+    """MK-4."""
+    assert asked(put(AWS_S3, mine=(S3, deny("kms:*")), **parameters)) == ["s3:PutObject"]
+
+
+def test_an_aws_managed_key_that_the_world_does_not_declare_asks_nothing():
+    """MK-2."""
+    assert asked(put(mine=(S3,), ServerSideEncryption="aws:kms")) == ["s3:PutObject"]
+
+
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [
+        ({"team": "a"}, True),
+        (encoded('{"team": "a"}'), True),
+        (encoded('{"team": "b"}'), False),
+        ('{"team": "a"}', False),
+        (encoded('{"team": "a"'), False),
+        (encoded('["team", "a"]'), False),
+        (None, False),
+    ],
+    ids=["pairs", "base-64 JSON", "another pair", "no base-64", "no JSON", "no pairs", "nothing"],
+)
+def test_the_pairs_that_the_caller_sends_to_s3_reach_kms_when_they_can_be_read(sent, arrives):
+    """DS-1."""
+    team = {"StringEquals": {"kms:EncryptionContext:team": "a"}}
+    trusting = key(allow("kms:GenerateDataKey", to=WORKER, when=team))
+    decision = put(trusting, mine=(S3,), bucket_key=KEY_ARN, SSEKMSEncryptionContext=sent)
+    assert decision.allowed is arrives
+    assert asked(decision) == ["s3:PutObject", "kms:GenerateDataKey"]
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, OTHER])
+def test_a_secret_that_the_world_does_not_declare_is_of_the_account_that_its_arn_says(account):
+    """DS-11: without a key of its own it asks nothing inside its account; another account's needs its own policy."""
+    arn = f"arn:aws:secretsmanager:{REGION}:{account}:secret:db-a1b2c3"
+    read = {"operation": "secretsmanager:GetSecretValue", "parameters": {"SecretId": arn}}
+    found = decided(world(mine=(SECRETS,)), **read)
+    assert [(one.action, one.resource) for one in found.permissions] == [("secretsmanager:GetSecretValue", arn)]
+    assert words(found)[::2] == (("ALLOW", None) if account == ACCOUNT else ("DENY", "AccessDeniedException"))
+
+
+def test_the_default_key_helps_nobody_of_another_account():
+    """DS-11: a secret of another account that is under its `aws/secretsmanager`, though both sides allow the secret."""
+    theirs = Secret("db", OTHER, REGION, None, policy("secret", allow("secretsmanager:GetSecretValue", to=WORKER)))
+    shared = with_account(world(mine=(SECRETS, allow("kms:*"))), OTHER, secrets={"db": theirs})
+    read = {"operation": "secretsmanager:GetSecretValue", "parameters": {"SecretId": secret_arn(theirs)}}
+    refused = decided(shared, **read)
+    assert asked(refused) == ["secretsmanager:GetSecretValue"], "the secret's own permission is there"
+    assert words(refused) == ("DENY", (), "AccessDeniedException")
+    assert refused.failure.message == "Access to KMS is not allowed"
