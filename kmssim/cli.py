@@ -122,6 +122,31 @@ def _colored() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+@cli.command(epilog="Example: kmssim serve --scenario 01_key_policy_must_trust --write-profiles aws.config")
+@click.option("--scenario", metavar="FILE", help="A scenario or the name of a lab; without it, an empty account.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0, the default: a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only.")
+@click.option("--write-profiles", "file", type=Path, metavar="FILE", help="Write the AWS profiles into a file, too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: where and for whom, then each decision.")
+@_with_authority
+def serve(
+    scenario: str | None, port: int, host: str, file: Path | None, authority: str | None, *, as_json: bool
+) -> None:
+    """Serve a world over HTTP to any SDK on this machine, until Ctrl-C.
+
+    Prints an AWS profile for each principal, then a line for each decision.
+    """
+    from kmssim.authority import find_authority
+    from kmssim.serve import Served
+    from kmssim.serve import serve as serve_world
+    from kmssim.starting_world import starting_world
+
+    read = _read(scenario) if scenario else None
+    world, callers = (read.world, read.callers) if read else (starting_world(), ())
+    served = Served(world, callers, host, port, file, as_json)
+    serve_world(served, find_authority(authority), click.echo, lambda text: click.echo(f"kmssim: {text}", err=True))
+
+
 @cli.command(epilog="Example: kmssim authority --check --authority regorus")
 @_with_authority
 @click.option("--check", is_flag=True, help="Hold it against the rule in Python, on every input without a denial.")

@@ -168,6 +168,8 @@ def _why_moto_differs(predicted: Predicted, decision: Decision, moto: Observed) 
         return f"moto does not implement {decision.call.name}"
     if predicted.decision == "DENY" and predicted.layers:
         return "; ".join(_BY_LAYER[layer] for layer in predicted.layers)
+    if decision.call.service != "kms" and moto.error is None:
+        return f"moto's {decision.call.service} never asks KMS"
     if predicted.error is None:
         return f"moto alone fails with {moto.error}: it keeps keys by account and Region of the caller"
     return _BY_ERROR.get(predicted.error, f"moto never answers {predicted.error} here")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kmssim.evaluator.request import Call
+from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.world import World
 from kmssim.scenario_calls import read_call
 from kmssim.scenario_models import ExpectDocument, RequestDocument, ScenarioDocument
@@ -68,6 +68,11 @@ class Scenario:
     file: str | None
     world: World
     requests: tuple[ScenarioRequest, ...]
+
+    @property
+    def callers(self) -> tuple[Principal, ...]:
+        """Who makes the requests, in their order."""
+        return tuple(request.call.principal for request in self.requests)
 
     def request(self, name: str) -> ScenarioRequest:
         """The request of that name.

@@ -73,10 +73,10 @@ def test_a_call_about_no_key_agrees_by_its_error():
 
 
 def test_what_no_client_can_make_is_not_counted_as_a_difference():
-    comparison = compare_scenario(scenario(request("kms:GenerateDataKeyPair", KeyId="alias/k", KeyPairSpec="RSA_2048")))
+    comparison = compare_scenario(scenario(request("kms:DescribeCustomKeyStores")))
     (row,) = comparison.rows
     assert row.sandbox.decision is None
-    assert "does not simulate GenerateDataKeyPair" in row.sandbox.message
+    assert "does not simulate DescribeCustomKeyStores" in row.sandbox.message
     totals = summarize([comparison])
     assert (totals.requests, totals.made, totals.agree, totals.fine) == (1, 0, 0, True)
 
@@ -116,6 +116,44 @@ def test_the_json_has_the_words_that_tools_read():
     assert row["sandbox"] == {"decision": "ALLOW", "error": None, "message": None}
     totals = data["totals"]
     assert (totals["requests"], totals["agree"], totals["expected"], totals["as_expected"]) == (1, 1, 1, 1)
+
+
+OF_SERVICES = (
+    "services",
+    "more-services-guardrails",
+    "by_rule/services-2",
+    "by_rule/services-2-china",
+    "by_rule/combinations-2",
+    "by_rule/organization",
+)
+
+
+@pytest.mark.parametrize("name", OF_SERVICES)
+def test_every_request_to_s3_and_secrets_manager_is_made_for_real_and_agrees(name: str):
+    loaded = load_scenario(ROOT / "tests" / "cases" / f"{name}.json")
+    theirs = tuple(one for one in loaded.requests if one.call.service != "kms")
+    rows = compare_scenario(replace(loaded, requests=theirs)).rows
+    assert theirs
+    assert [(row.name, row.predicted, row.sandbox) for row in rows if row.agrees is not True] == []
+
+
+def test_no_other_case_file_has_requests_to_a_service():
+    found = {
+        str(path.relative_to(ROOT / "tests" / "cases").with_suffix(""))
+        for path in (ROOT / "tests" / "cases").rglob("*.json")
+        if any(call in path.read_text(encoding="utf-8") for call in ('"operation": "s3:', '"operation": "secretsm'))
+    }
+    assert found == set(OF_SERVICES)
+
+
+def test_a_failure_behind_a_service_shows_that_moto_never_asks_kms():
+    names = {"a bucket whose key is disabled", "a secret whose key is disabled"}
+    loaded = load_scenario(ROOT / "tests" / "cases" / "more-services-guardrails.json")
+    rows = compare_scenario(replace(loaded, requests=tuple(one for one in loaded.requests if one.name in names))).rows
+    assert [row.moto_differs_because for row in rows] == [
+        "moto's s3 never asks KMS",
+        "moto's secretsmanager never asks KMS",
+    ]
 
 
 SAMPLE = (

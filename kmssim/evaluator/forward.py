@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kmssim.evaluator.context import called_via
@@ -20,6 +20,17 @@ from kmssim.evaluator.request import Arn, Call, parse_arn, partition_of
 from kmssim.evaluator.world import Bucket, Secret, World
 
 _S3_DEFAULT, _SECRETS_DEFAULT = "alias/aws/s3", "alias/aws/secretsmanager"
+# S3's own permission and what it asks of KMS. The parts of an upload are decrypted again (DS-4).
+_S3: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "GetObject": ("s3:GetObject", ("Decrypt",)),
+    "HeadObject": ("s3:GetObject", ("Decrypt",)),
+    "PutObject": ("s3:PutObject", ("GenerateDataKey",)),
+    "CreateMultipartUpload": ("s3:PutObject", ("GenerateDataKey", "Decrypt")),
+    "UploadPart": ("s3:PutObject", ("Decrypt",)),
+    "CompleteMultipartUpload": ("s3:PutObject", ("Decrypt",)),
+}
+_READ_SECRET, _WRITE_SECRET = ("Decrypt",), ("GenerateDataKey", "Decrypt")
+_VALIDATION = "RequestToValidateKeyAccess"
 _OF_THE_NETWORK = frozenset({
     "aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:vpcsourceip", "aws:vpceaccount", "aws:vpceorgid",
     "aws:vpceorgpaths",
@@ -49,10 +60,13 @@ def forward(world: World, call: Call) -> Forwarded:
 
 def _forward_s3(world: World, call: Call) -> Forwarded:
     name, key = str(call.parameters.get("Bucket", "")), str(call.parameters.get("Key", ""))
+    permission, operations = _S3.get(call.name, (call.operation, ("Decrypt",)))
+    if permission == "s3:GetObject" and call.parameters.get("VersionId"):
+        permission = "s3:GetObjectVersion"
     bucket = world.buckets.get(name) or Bucket(name, call.principal.account, call.region, key=None)
     arn = f"arn:{partition_of(bucket.region)}:s3:::{name}"
     leg = Leg(
-        call.operation,
+        permission,
         f"{arn}/{key}",
         Source.IDENTITY,
         bucket.region,
@@ -61,17 +75,16 @@ def _forward_s3(world: World, call: Call) -> Forwarded:
     )
     kms_key, bucket_key = _s3_encryption(world, call, bucket)
     context = {"aws:s3:arn": arn if bucket_key else f"{arn}/{key}"}  # DS-3
-    if call.name == "PutObject":
-        context |= _s3_context(call.parameters.get("SSEKMSEncryptionContext"))
-    operations = ("GenerateDataKey",) if call.name == "PutObject" else ("Decrypt",)
+    context |= _s3_context(call.parameters.get("SSEKMSEncryptionContext"))
     calls = _kms_calls(world, call, bucket.region, kms_key, context, operations)
     return Forwarded(call, leg, calls, cached=bucket_key)
 
 
 def _s3_encryption(world: World, call: Call, bucket: Bucket) -> tuple[str | None, bool]:
-    """The KMS key of an object, None for none, and whether through a Bucket Key; PutObject may say so itself."""
-    if call.name != "PutObject":
-        return bucket.key, bucket.bucket_key
+    """The KMS key of an object, None for none, and whether through a Bucket Key: the bucket's, unless the call says.
+
+    Who writes an object may say so. Of one that is there it is known in the same parameters, as HeadObject shows it.
+    """
     sent = call.parameters
     bucket_key = sent.get("BucketKeyEnabled", bucket.bucket_key) is True
     if sent.get("SSEKMSKeyId"):
@@ -99,14 +112,47 @@ def _s3_context(sent: object) -> dict[str, str]:
 
 
 def _forward_secret(world: World, call: Call) -> Forwarded:
+    if call.name == "BatchGetSecretValue":  # DS-11: and then each secret as by GetSecretValue
+        return Forwarded(call, Leg(call.operation, "*", Source.IDENTITY, call.region, call.principal.account), ())
     secret, arn = _find_secret(world, call)
     leg = Leg(call.operation, arn, Source.IDENTITY, secret.region, secret.account, resource_policy=secret.policy)
-    reading = call.name == "GetSecretValue"
-    version = call.parameters.get("VersionId" if reading else "ClientRequestToken")
-    context = {"SecretARN": arn, "SecretVersionId": str(version or _version_id(arn))}
-    operations = ("Decrypt",) if reading else ("GenerateDataKey", "Decrypt")
-    key = _key_of_secret(world, call, secret)
-    return Forwarded(call, leg, _kms_calls(world, call, secret.region, key, context, operations))
+    calls = tuple(
+        kms_call
+        for key, version, operations in _uses_of_secret(call, secret, arn)
+        for kms_call in _kms_calls(
+            world,
+            call,
+            secret.region,
+            _key_of_secret(world, call, replace(secret, key=key)),
+            {"SecretARN": arn, "SecretVersionId": version},
+            operations,
+        )
+    )
+    return Forwarded(call, leg, calls)
+
+
+def _uses_of_secret(call: Call, secret: Secret, arn: str) -> Iterator[tuple[str | None, str, tuple[str, ...]]]:
+    """What Secrets Manager does with which key, and the version that it does it for (DS-10 to DS-12).
+
+    A key that is named is tried out first. A secret that changes its key is encrypted anew. An empty version stands for
+    a secret or a version that is not there.
+    """
+    sent = call.parameters
+    if sent.get("VersionId") == "":
+        return
+    held, made = (str(sent.get(name) or version_of_secret(arn)) for name in ("VersionId", "ClientRequestToken"))
+    if call.name == "GetSecretValue":
+        yield secret.key, held, _READ_SECRET
+        return
+    named = call.name in {"CreateSecret", "UpdateSecret"} and sent.get("KmsKeyId")
+    key = str(named) if named else secret.key
+    if named:
+        yield key, _VALIDATION, _WRITE_SECRET
+    if named and call.name == "UpdateSecret" and sent.get("VersionId"):
+        yield secret.key, held, _READ_SECRET
+        yield key, held, _WRITE_SECRET
+    if call.name == "PutSecretValue" or {"SecretString", "SecretBinary"} & sent.keys():
+        yield key, made, _WRITE_SECRET
 
 
 def _key_of_secret(world: World, call: Call, secret: Secret) -> str | None:
@@ -127,6 +173,9 @@ def _key_of_secret(world: World, call: Call, secret: Secret) -> str | None:
 
 def _find_secret(world: World, call: Call) -> tuple[Secret, str]:
     """The secret that the call names, with its ARN; one that is not declared is of the account that its ARN says."""
+    if call.name == "CreateSecret":
+        made = Secret(str(call.parameters.get("Name", "")), call.principal.account, call.region, key=None)
+        return made, secret_arn(made)
     named = str(call.parameters.get("SecretId", ""))
     arn = parse_arn(named)
     owner = world.accounts.get(arn.account if arn else call.principal.account)
@@ -147,7 +196,8 @@ def secret_arn(secret: Secret) -> str:
     return f"arn:{partition}:secretsmanager:{secret.region}:{secret.account}:secret:{secret.name}-{tail}"
 
 
-def _version_id(arn: str) -> str:
+def version_of_secret(arn: str) -> str:
+    """The id of a secret's version where no call names one; here it comes from the ARN, the same each time."""
     digest = _digest(arn)
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
 

@@ -40,9 +40,7 @@ def applies(statement: Statement, request: Request, kind: PolicyKind, questions:
     )
 
 
-def any_applies(
-    statements: Iterable[Statement], request: Request, kind: PolicyKind, questions: OpenQuestions
-) -> bool:
+def any_applies(statements: Iterable[Statement], request: Request, kind: PolicyKind, questions: OpenQuestions) -> bool:
     """Whether one of the statements applies; a loop, since most of the time of many decisions goes by here."""
     for statement in statements:  # noqa: SIM110
         if applies(statement, request, kind, questions):

@@ -230,9 +230,7 @@ class World:
     @cached_property
     def scps_over(self) -> Mapping[str, tuple[tuple[Policy, ...], ...]]:
         """The SCPs level by level, by the account that they bind: not the management account (OR-1)."""
-        return {
-            name: (*(unit.scps for unit in self.units_over(name)), account.scps) for name, account in self._bound()
-        }
+        return {name: (*(unit.scps for unit in self.units_over(name)), account.scps) for name, account in self._bound()}
 
     @cached_property
     def rcps_over(self) -> Mapping[str, tuple[Policy, ...]]:

@@ -1,4 +1,4 @@
-"""What `Identities` learns from IAM's answers: access keys made, switched off, deleted; users renamed, deleted."""
+"""What `Identities` learns from IAM's answers: access keys made, switched off, deleted; users and roles that go."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
-from kmssim.evaluator.request import Principal, parse_principal
+from kmssim.evaluator.request import Principal, PrincipalKind, parse_principal
 from kmssim.sandbox.answers import Answer
 from kmssim.sandbox.identity import Identities, Identity
 from kmssim.sandbox.reader import Reader
@@ -22,15 +22,15 @@ def learn_access_keys(wire: WireCall, account: str, answer: Answer, identities: 
         learn(wire, account, answer, identities, reader)
 
 
-def _created(_wire: WireCall, account: str, answer: Answer, identities: Identities, reader: Reader) -> None:
-    user = _user(account, read_element(answer.body, "UserName"), reader)
+def _created(wire: WireCall, account: str, answer: Answer, identities: Identities, reader: Reader) -> None:
+    user = _user(wire, account, read_element(answer.body, "UserName"), reader)
     if user is not None:
         identities.register(read_element(answer.body, "AccessKeyId"), Identity(user))
 
 
-def _user(account: str, name: str, reader: Reader) -> Principal | None:
+def _user(wire: WireCall, account: str, name: str, reader: Reader) -> Principal | None:
     try:
-        arn: str = reader.client("iam", account).get_user(UserName=name)["User"]["Arn"]
+        arn: str = reader.client("iam", account, wire.region).get_user(UserName=name)["User"]["Arn"]
     except ClientError:
         return None  # gone again before we looked: its key stands for nobody
     return parse_principal(arn)
@@ -46,12 +46,22 @@ def _deleted(wire: WireCall, _account: str, _answer: Answer, identities: Identit
 
 
 def _user_deleted(wire: WireCall, account: str, _answer: Answer, identities: Identities, _reader: Reader) -> None:
-    identities.change_user(account, str(wire.parameters.get("UserName", "")), lambda _user: None)
+    """With the user go its sessions, and those of the federated users who act on its policies (DA-31)."""
+    name = str(wire.parameters.get("UserName", ""))
+    identities.change_user(account, name, lambda _user: None)
+    identities.forget_sessions(
+        lambda held: held.account == account and (held.session.federated_by or "").rpartition("/")[2] == name
+    )
+
+
+def _role_deleted(wire: WireCall, account: str, _answer: Answer, identities: Identities, _reader: Reader) -> None:
+    gone = (PrincipalKind.ROLE_SESSION, account, str(wire.parameters.get("RoleName", "")))
+    identities.forget_sessions(lambda held: (held.kind, held.account, held.name) == gone)
 
 
 def _user_updated(wire: WireCall, account: str, _answer: Answer, identities: Identities, reader: Reader) -> None:
     old = str(wire.parameters.get("UserName", ""))
-    new = _user(account, str(wire.parameters.get("NewUserName", old)), reader)
+    new = _user(wire, account, str(wire.parameters.get("NewUserName", old)), reader)
     identities.change_user(account, old, lambda user: replace(new, session=user.session) if new else None)
 
 
@@ -59,6 +69,7 @@ _LEARN: dict[str, Callable[[WireCall, str, Answer, Identities, Reader], None]] =
     "CreateAccessKey": _created,
     "UpdateAccessKey": _updated,
     "DeleteAccessKey": _deleted,
+    "DeleteRole": _role_deleted,
     "DeleteUser": _user_deleted,
     "UpdateUser": _user_updated,
 }

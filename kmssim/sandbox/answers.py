@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from kmssim.sandbox.service_models import Protocol, protocol_of
 
 JSON_TYPE = "application/x-amz-json-1.1"
+_FIRST_FAULT = 500
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class Refusal:
 class Rewrite:
     """Let moto serve the call, but from another account or with other parameters; None: as they came.
 
-    `parameters` are those of a JSON protocol as they travel, with bytes in base64.
+    `parameters` are those of a JSON protocol as they travel, with bytes in base64; `headers` replace those that came.
     """
 
     account: str | None = None
     parameters: Mapping[str, object] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def answer_json(payload: Mapping[str, object]) -> Answer:
@@ -78,10 +80,22 @@ def missing_credentials(service: str) -> Refusal:
     return Refusal("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
 
 
-def unreadable_request(service: str) -> Refusal:
-    """The body or the query cannot be what this service takes."""
+def expired_credentials(service: str) -> Refusal:
+    """The session has ended."""
+    if service == "s3":
+        return Refusal("ExpiredToken", "The provided token has expired.")
+    if service == "ec2":
+        return Refusal("RequestExpired", "Request has expired.")
+    text = "The security token included in the request is expired"
     if protocol_of(service) is Protocol.JSON:
-        return Refusal("SerializationException", "Could not deserialize the request body")
+        return Refusal("ExpiredTokenException", text)
+    return Refusal("ExpiredToken", text, 403)
+
+
+def unreadable_request(service: str, what: str = "") -> Refusal:
+    """The body or the query cannot be what this service takes; `what` says why, in AWS's words."""
+    if protocol_of(service) is Protocol.JSON:
+        return Refusal("SerializationException", what or "Could not deserialize the request body")
     return Refusal("MalformedInput", "The request cannot be read")
 
 
@@ -92,6 +106,21 @@ def unknown_operation(service: str, operation: str) -> Refusal:
     if protocol_of(service) is Protocol.JSON:
         return Refusal("UnknownOperationException", "")
     return Refusal("InvalidAction", f"Could not find operation {operation}")
+
+
+def internal_failure(service: str, message: str, status: int) -> Refusal:
+    """The error with which the service owns up to a fault of its own."""
+    if service == "kms":
+        return Refusal("KMSInternalException", message, status)
+    if service == "s3":
+        return Refusal("InternalError", message, status)
+    return Refusal("InternalFailure", message, status)
+
+
+def unsupported_operation(service: str, message: str) -> Refusal:
+    """Whatever AWS can do here, the simulation cannot."""
+    json_protocol = protocol_of(service) is Protocol.JSON
+    return Refusal("UnsupportedOperationException" if json_protocol else "UnsupportedOperation", message)
 
 
 def _request_id() -> str:
@@ -111,8 +140,9 @@ _NAMESPACES = {"sts": "https://sts.amazonaws.com/doc/2011-06-15/", "iam": "https
 
 def _render_query(refusal: Refusal, service: str, _method: str) -> Answer:
     identifier = _request_id()
+    blamed = "Sender" if refusal.status < _FIRST_FAULT else "Receiver"
     body = (
-        f'<ErrorResponse xmlns="{_NAMESPACES.get(service, "")}"><Error><Type>Sender</Type>'
+        f'<ErrorResponse xmlns="{_NAMESPACES.get(service, "")}"><Error><Type>{blamed}</Type>'
         f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message></Error>"
         f"<RequestId>{identifier}</RequestId></ErrorResponse>"
     )

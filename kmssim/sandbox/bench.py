@@ -13,20 +13,28 @@ from typing import Any, Self
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import parse_to_aware_datetime
 from moto.core import set_initial_no_auth_action_count
 
 from kmssim.errors import KmssimError
 from kmssim.evaluator.decision import Authority
 from kmssim.evaluator.request import Call
 from kmssim.evaluator.world import World
+from kmssim.sandbox.clock import Clock
 from kmssim.sandbox.declared import Declared, write_declared
-from kmssim.sandbox.enforce import changes_state, simulates
+from kmssim.sandbox.enforce import changes_state
+from kmssim.sandbox.material import Materials
 from kmssim.sandbox.observed import Observed
 from kmssim.sandbox.parameters import Maker
 from kmssim.sandbox.sandbox import Sandbox
+from kmssim.sandbox.scenario_bytes import Bytes, MotoBytes, SandboxBytes
+from kmssim.sandbox.stored_grants import GrantNotes
+from kmssim.sandbox.wrapping import ImportTokens
 
 _DENIALS = frozenset({"AccessDeniedException", "AccessDenied"})
 _FORBIDDEN = 403
+_A_DAY = 24 * 60 * 60
+_OUR_LIMIT = "kmssim: "  # how a refusal begins that is ours and no answer of KMS
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,6 @@ class Bench:
 
     def observe(self, call: Call) -> Observations:
         """Make the call in each runtime."""
-        if call.service != "kms":
-            unmade = Observed(None, None, f"the sandbox does not serve {call.service} in front of KMS yet")
-            return Observations(unmade, unmade, unmade)
         return Observations(
             sandbox=self._observe(call, _plainly),
             moto=self._alone(call, _plainly),
@@ -69,7 +74,7 @@ class Bench:
         )
 
     def _alone(self, call: Call, run: _Run) -> Observed:
-        prepared = self._prepare(call)
+        prepared = self._prepare(call, MotoBytes(lambda account, region: self._sandbox.reader("kms", account, region)))
         if isinstance(prepared, Observed):
             return prepared
         with self._sandbox.moto_alone():
@@ -78,34 +83,52 @@ class Bench:
         return observed
 
     def _observe(self, call: Call, run: _Run) -> Observed:
-        prepared = self._prepare(call)
+        memory = self._sandbox.memory
+        clock = memory.notes(Clock)
+        clock.held = _moment_of(call)
+        runtime = SandboxBytes(memory.notes(Materials), memory.notes(ImportTokens), clock)
+        prepared = self._prepare(call, runtime)
         if isinstance(prepared, Observed):
             return prepared
         observed = run(prepared)
         self._put_right(call)
-        if observed.error == "UnsupportedOperationException" and not simulates(call.name):
+        if observed.error == "UnsupportedOperationException" and (observed.message or "").startswith(_OUR_LIMIT):
             return Observed(None, None, observed.message)
         return observed
 
     def _put_right(self, call: Call) -> None:
-        if changes_state(call.name):
+        writes_to_a_service = call.service != "kms" and not call.name.startswith("Get")
+        if writes_to_a_service or changes_state(call.name):
             self._sandbox.restore()
 
-    def _prepare(self, call: Call) -> _Prepared | Observed:
+    def _make_object(self, call: Call) -> None:
+        """A world declares buckets and no objects: the one that is to be read is put there, by its bucket's default."""
+        bucket = self._world.buckets.get(str(call.parameters.get("Bucket")))
+        if bucket is not None and call.operation == "s3:GetObject":
+            s3 = self._sandbox.reader("s3", bucket.account, bucket.region)
+            s3.put_object(Bucket=bucket.name, Key=call.parameters["Key"], Body=b"kmssim")
+
+    def _prepare(self, call: Call, runtime: Bytes) -> _Prepared | Observed:
         """The caller's client and the complete parameters; or why no client can make the call."""
-        memory = self._sandbox.memory
+        grants = self._sandbox.memory.notes(GrantNotes)
         maker = Maker(
             self._world,
-            lambda account, region: self._sandbox.reader("kms", account, region),
-            lambda grant: next((note.token for _, note in memory.moto_grants(grant)), grant),
-            lambda grant: next((moto_id for moto_id, _ in memory.moto_grants(grant)), grant),
+            runtime,
+            lambda grant: grants.token_of(grant) or grant,
         )
         try:
-            client = self._sandbox.client("kms", call.principal, call.region)
+            client = self._sandbox.client(call.service, call.principal, call.region)
             _declare(client, call)
+            self._make_object(call)
             return _Prepared(client, call.name, maker.complete(call))
         except (ClientError, BotoCoreError, KmssimError) as error:
             return Observed(None, None, f"no client can make this call: {error}")
+
+
+def _moment_of(call: Call) -> float | None:
+    """A scenario's expiration date lies ahead when the call is made, whatever the machine's clock shows."""
+    stated = call.parameters.get("ValidTo")
+    return None if stated is None else parse_to_aware_datetime(stated).timestamp() - _A_DAY
 
 
 @dataclass(frozen=True)
@@ -125,7 +148,7 @@ def _declare(client: Any, call: Call) -> None:  # noqa: ANN401 - a boto3 client
     def add(params: dict[str, Any], **_: object) -> None:
         params["headers"].update(headers)
 
-    client.meta.events.register("before-call.kms", add)
+    client.meta.events.register(f"before-call.{client.meta.service_model.service_id.hyphenize()}", add)
 
 
 def _plainly(prepared: _Prepared) -> Observed:

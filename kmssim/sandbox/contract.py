@@ -7,6 +7,7 @@ through which calls pass unseen:
     2  a handler is called as handler(request, full_url, headers) and answers (status, headers, body)
     3  the header x-moto-account-id chooses the account
     4  moto.core.botocore_stubber routes botocore's requests through that table, and moto.core.models registers it
+    5  moto.kms.models keeps grants as objects, in a dictionary of each key
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from kmssim.sandbox.reader import ACCOUNT_HEADER
 from kmssim.sandbox.seams import find_seam
 from kmssim.sandbox.service_models import protocol_of
 
-FIRST_VERSION = (5, 1, 22)
-BEFORE_VERSION = (5, 3)
+SUPPORTED = "moto>=5.1.22,<5.3"
+"""The releases that the gate knows, said here and, for whoever installs, in pyproject.toml."""
+
 _PROBE_ACCOUNT = "000000000042"
 
 
@@ -39,6 +41,7 @@ def check_contract(services: Iterable[str]) -> None:
         _check_handlers(service, version)
     _check_header(version)
     _check_routing(version)
+    _check_grants(version)
 
 
 def handlers_of(service: str) -> dict[str, Callable[..., Any]]:
@@ -48,11 +51,13 @@ def handlers_of(service: str) -> dict[str, Callable[..., Any]]:
 
 
 def _check_version(version: str) -> None:
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
-    if not FIRST_VERSION <= numbers < BEFORE_VERSION:
-        raise SetupError(
-            f"moto {version} is installed, and the gate knows moto from 5.1.22 up to 5.2; install moto>=5.1.22,<5.3"
-        )
+    first, before = (_numbers(bound) for bound in SUPPORTED.split(","))
+    if not first <= _numbers(version) < before:
+        raise SetupError(f"moto {version} is installed, which the gate does not know; install {SUPPORTED}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def _check_handlers(service: str, version: str) -> None:
@@ -91,6 +96,18 @@ def _check_routing(version: str) -> None:
     _find(version, "moto.core.models", "botocore_stubber")
 
 
+def _check_grants(version: str) -> None:
+    """Grants are made by moto and read past its API (`stored_grants`)."""
+    _find(version, "moto.kms.models", "kms_backends")
+    known = inspect.signature(_find(version, "moto.kms.models", "Key", "add_grant")).parameters
+    if not {"name", "grantee_principal", "operations", "constraints", "retiring_principal"} <= known.keys():
+        raise _moved(version, "moto.kms.models.Key.add_grant takes other arguments")
+    made = _find(version, "moto.kms.models", "Grant")("key", "name", "grantee", ["Encrypt"], {}, "retiring")
+    for name in ("id", "token", "name", "operations", "constraints", "grantee_principal", "retiring_principal"):
+        if not hasattr(made, name):
+            raise _moved(version, f"a grant of moto.kms.models has no {name}")
+
+
 def _find(version: str, module: str, *path: str) -> Any:  # noqa: ANN401 (a part of moto)
     try:
         return find_seam(module, *path)
@@ -99,6 +116,4 @@ def _find(version: str, module: str, *path: str) -> Any:  # noqa: ANN401 (a part
 
 
 def _moved(version: str, what: str) -> SetupError:
-    return SetupError(
-        f"moto {version} does not have what the gate stands on: {what}; install another moto>=5.1.22,<5.3"
-    )
+    return SetupError(f"moto {version} does not have what the gate stands on: {what}; install another {SUPPORTED}")

@@ -6,35 +6,47 @@ owns the key, with the key's bare id, whatever form of id the caller used.
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from botocore import xform_name
 
 from kmssim.errors import AuthorityError
-from kmssim.evaluator.decision import Authority, Decision
+from kmssim.evaluator.decision import Authority, Decision, Failure
+from kmssim.evaluator.forward import forward
 from kmssim.evaluator.keys import FoundKey, find_key
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.pdp import decide
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.world import World
-from kmssim.sandbox.answers import Answer, Refusal, Rewrite
-from kmssim.sandbox.complete import SERVES, finish, serve
+from kmssim.sandbox.answers import Answer, Refusal, Rewrite, internal_failure
+from kmssim.sandbox.complete import SERVES, finish, rehearse, serve
+from kmssim.sandbox.front import Finish, Front, Passed
+from kmssim.sandbox.imported import expire
 from kmssim.sandbox.kms_call import to_call
-from kmssim.sandbox.memory import Clients, GrantNote, Memory
+from kmssim.sandbox.memory import Clients, Memory
 from kmssim.sandbox.seams import find_seam
+from kmssim.sandbox.serve_iam import IamCall, after_iam, before_iam
 from kmssim.sandbox.served import Served
+from kmssim.sandbox.service_models import regions_of
+from kmssim.sandbox.services import SERVICES
+from kmssim.sandbox.services import serve as serve_service
+from kmssim.sandbox.stored_grants import GrantNotes
+from kmssim.sandbox.turns import TURN
 from kmssim.sandbox.wire import WireCall
+from kmssim.sandbox.wire_bytes import find_misfit
 
+_NOT_REPEATED = 400  # a client would only repeat what is a 500
+_FIRST_STEP = "EM-34"
 _KEY_PARAMETERS = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId")
 _READING = ("Get", "List", "Describe", "Simulate")
 _DATA_KEYS = ("GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair")
 _SIGNATURES = ("Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret", "Encapsulate", "Decapsulate")
+_OBJECTS = ("PutObject", "CopyObject", "HeadObject", "SelectObjectContent", "DeleteObject", "DeleteObjects")
+_UPLOADS = ("CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload")
 _USING = frozenset(
     {"Encrypt", "Decrypt", "ReEncrypt", *_DATA_KEYS, "GenerateDataKeyPairWithoutPlaintext", *_SIGNATURES}
-    | {"GenerateRandom", "AssumeRole"}
+    | {"GenerateRandom", "AssumeRole", *_OBJECTS, *_UPLOADS, "PutSecretValue", "BatchGetSecretValue"}
 )
 
 
@@ -50,93 +62,156 @@ def changes_state(operation: str) -> bool:
 
 @dataclass
 class Enforcement:
-    """The gate's hooks. `read` reads the world; what it gives is kept until a call that may change it has passed."""
+    """The gate's hooks. `read` reads the world; what it gives is kept until a call that may change it has passed.
+
+    `regions` are those to read: the world's own, and each in which somebody has called KMS, or a service in front of
+    it, since.
+    """
 
     read: Callable[[], World]
     memory: Memory
     authority: Authority
     clients: Clients
     decisions: list[Decision] = field(default_factory=list)
+    regions: list[str] = field(default_factory=list)
     _world: World | None = None
     _served: dict[int, Served] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _finishes: dict[int, Finish] = field(default_factory=dict)
 
     def world(self) -> World:
-        """The world as the runtime holds it now."""
-        with self._lock:
+        """The world as the runtime holds it now. Imported key material expires by itself."""
+        with TURN:
+            if self._world is not None and expire(self.memory, self._world):
+                self._world = None
             if self._world is None:
                 self._world = self.read()
             return self._world
 
     def forget_world(self) -> None:
         """Something may have changed: read again at the next question."""
-        with self._lock:
+        with TURN:
             self._world = None
 
+    def _look_at(self, region: str) -> None:
+        """Read this Region as well from now on: a key may be made there, or be there already."""
+        if region not in self.regions and region in regions_of("kms"):
+            self.regions.append(region)
+            self.forget_world()
+
     def before(self, service: str, wire: WireCall, principal: Principal) -> Refusal | Answer | Rewrite | None:
-        """Decide a KMS call; other services are not ours to decide."""
+        """Decide a KMS call, or one to a service in front of KMS. Who may call IAM is not decided (see `serve_iam`)."""
+        if service in SERVICES:
+            return self._before_service(wire, principal)
+        if service == "iam":
+            return self._before_iam(wire, principal)
         if service != "kms":
             return None
+        for region in (wire.region, wire.parameters.get("ReplicaRegion")):
+            self._look_at(str(region))
         world = self.world()
-        call = to_call(wire, principal, grant_of=self._grant_of, key_arn=lambda key_id: _arn_of(world, wire, key_id))
-        call = self._with_declared_grant(call)
+        call = to_call(wire, principal, grant_of=self._grant_of)
         try:
             decision = decide(world, call, self.authority)
         except AuthorityError as error:
-            # closed: who cannot be asked allows nothing; 400, since a client would only repeat what is a 500
-            return Refusal("KMSInternalException", f"kmssim: {error}")
-        self.decisions.append(decision)
-        if decision.failure is not None:
-            return Refusal(decision.failure.code, decision.failure.message, decision.failure.status)
+            # closed: who cannot be asked allows nothing
+            return internal_failure("kms", f"kmssim: {error}", _NOT_REPEATED)
+        decision = _unless_misfit(decision, find_misfit(wire))
         served = Served(world, call, wire, decision, self.memory, self.clients)
-        beside = serve(served)
+        beside = _answer_beside(served)
+        self.decisions.append(_as_it_ended(decision, beside))
         if beside is not None:
-            if changes_state(call.name):
+            if decision.failure is None and changes_state(call.name):
                 self.forget_world()
             return beside
-        if not simulates(call.name):
-            message = f"kmssim: the call is authorized, but the sandbox does not simulate {call.name}"
-            return Refusal("UnsupportedOperationException", message)
-        self._served[id(wire)] = served
-        return _route(world, call, wire, decision)
+        rewrite = _route(world, call, wire, decision)
+        self._served[id(wire)] = served  # last: what fails before would leave it here for ever
+        return rewrite
 
     def after(self, service: str, wire: WireCall, principal: Principal, answer: Answer) -> Answer | None:
-        """What the call changed is read at the next question; what moto will forget of it is noted."""
-        served = self._served.pop(id(wire), None)
-        if (service, wire.operation) == ("kms", "CreateGrant") and answer.status < 300:  # noqa: PLR2004 - HTTP success
-            self._note_grant(wire, principal, json.loads(answer.body))
+        """What the call changed is read at the next question."""
+        served, complete = self._served.pop(id(wire), None), self._finishes.pop(id(wire), None)
         if changes_state(wire.operation):
             self.forget_world()
+        if service == "iam":
+            return after_iam(IamCall(wire, principal.account, self.memory, self.clients), answer)
+        if complete is not None and answer.status < 300:  # noqa: PLR2004 - HTTP success
+            return complete(answer)
         return finish(served, answer) if served else None
 
-    def _note_grant(self, wire: WireCall, principal: Principal, made: dict[str, str]) -> None:
-        """Who issued the grant may retire it (GR-60), and its token is known from now on (GR-50)."""
-        grantee, retiring = (wire.parameters.get(f"{who}ServicePrincipal") for who in ("Grantee", "Retiring"))
-        self.memory.grants[made["GrantId"]] = GrantNote(
-            id=made["GrantId"],
-            token=made["GrantToken"],
-            issuing_account=principal.account or principal.source_account or "",
-            grantee_service=str(grantee) if grantee else None,
-            retiring_service=str(retiring) if retiring else None,
+    def _before_iam(self, wire: WireCall, principal: Principal) -> Refusal | Answer | None:
+        answer = before_iam(IamCall(wire, principal.account, self.memory, self.clients))
+        if isinstance(answer, Answer):
+            self.forget_world()
+        return answer
+
+    def _before_service(self, wire: WireCall, principal: Principal) -> Refusal | Answer | Rewrite | None:
+        """Decide the service's own permission and the KMS calls that it makes for the caller (SV-1, DS-80)."""
+        self._look_at(wire.region)
+        front = Front(
+            wire=wire,
+            principal=principal,
+            memory=self.memory,
+            clients=self.clients,
+            decide=self._decide_forwarded,
+            preview=lambda call: decide(self.world(), call, self.authority),
+            read=self.world,
+            forget_world=self.forget_world,
         )
+        try:
+            outcome = serve_service(front)
+        except AuthorityError as error:
+            return internal_failure(wire.service, f"kmssim: {error}", _NOT_REPEATED)
+        if not isinstance(outcome, Passed):
+            return outcome
+        if outcome.finish is not None:
+            self._finishes[id(wire)] = outcome.finish
+        return outcome.rewrite
+
+    def _decide_forwarded(self, call: Call) -> Decision:
+        """Decide a service's call; what is logged are the KMS calls that were made for it, and then the call itself."""
+        world = self.world()
+        decision = decide(world, call, self.authority)
+        if decision.permissions and decision.permissions[0].ruling.allowed:
+            for kms_call in forward(world, call).kms_calls:
+                made = decide(world, kms_call, self.authority)
+                self.decisions.append(made)
+                if made.failure is not None:
+                    break
+        self.decisions.append(decision)
+        return decision
 
     def _grant_of(self, token: str) -> str:
-        """The declared id of the grant behind a token; an unknown token stands for itself and for no grant."""
-        return next((note.id for note in self.memory.grants.values() if note.token == token), token)
-
-    def _with_declared_grant(self, call: Call) -> Call:
-        """The grant id that the runtime knows, as the world has it."""
-        note = self.memory.grants.get(str(call.parameters.get("GrantId")))
-        if note is None:
-            return call
-        return replace(call, parameters={**call.parameters, "GrantId": note.id})
+        """The id of the grant behind a token; what is no token stands for itself, and for no grant (GR-51)."""
+        found = self.memory.notes(GrantNotes).grant_of(token)
+        return f"{token[:-1]}?" if found is None else found
 
 
-def _arn_of(world: World, wire: WireCall, key_id: str) -> str | None:
-    """The key behind a ciphertext; of related multi-Region keys, which share an id, the one of the call's Region."""
-    made = [key for key in world.keys_by_arn.values() if key.id.startswith(key_id)]
-    here = [key for key in made if key.region == wire.region]
-    return (here or made)[0].arn if made else None
+def _unless_misfit(decision: Decision, misfit: Failure | None) -> Decision:
+    """What AWS refuses before it looks at anything comes first, also where only the bytes show it (CH-1)."""
+    if misfit is None or (decision.failure and decision.failure.rule == _FIRST_STEP):
+        return decision
+    if decision.allowed:
+        return replace(decision, failure=misfit)
+    return Decision(decision.call, allowed=False, explicit=False, layers=frozenset(), failure=misfit, permissions=())
+
+
+def _answer_beside(served: Served) -> Answer | Refusal | None:
+    """What is answered without moto; None: moto serves the call."""
+    failure = served.decision.failure
+    if failure is not None:
+        return rehearse(served) or Refusal(failure.code, failure.message, failure.status)
+    beside = serve(served)
+    if beside is None and not simulates(served.call.name):
+        message = f"kmssim: the call is authorized, but the sandbox does not simulate {served.call.name}"
+        return Refusal("UnsupportedOperationException", message)
+    return beside
+
+
+def _as_it_ended(decision: Decision, beside: Answer | Refusal | None) -> Decision:
+    """The decision with the error that the caller sees, where serving the call met one that nobody could foresee."""
+    if not isinstance(beside, Refusal) or (decision.failure and decision.failure.code == beside.code):
+        return decision
+    return replace(decision, failure=Failure(beside.code, beside.message, "CH-6", beside.status))
 
 
 def _route(world: World, call: Call, wire: WireCall, decision: Decision) -> Rewrite | None:

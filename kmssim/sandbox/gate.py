@@ -17,18 +17,29 @@ import json
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from kmssim.errors import SetupError
+from kmssim.errors import NetworkEscapeError, SetupError
 from kmssim.evaluator.request import Principal
 from kmssim.sandbox import moto_request
 from kmssim.sandbox.access_keys import learn_access_keys
-from kmssim.sandbox.answers import Answer, Refusal, Rewrite, missing_credentials, render, unknown_credentials
+from kmssim.sandbox.answers import (
+    Answer,
+    Refusal,
+    Rewrite,
+    expired_credentials,
+    missing_credentials,
+    render,
+    unknown_credentials,
+)
 from kmssim.sandbox.contract import check_contract, handlers_of
+from kmssim.sandbox.faults import Faults
 from kmssim.sandbox.identity import Identities, Identity, root_user
 from kmssim.sandbox.reader import ACCOUNT_HEADER, Reader, is_bypassed
-from kmssim.sandbox.sessions import UNSIGNED_OPERATIONS, Asked, Finish, begin_session, refuse_unsigned
+from kmssim.sandbox.sessions import UNSIGNED_OPERATIONS, Asked, Assume, Finish, begin_session, refuse_unsigned
+from kmssim.sandbox.turns import TURN
 from kmssim.sandbox.wire import WireCall, read_wire
 
 GATED = ("kms", "sts", "iam")
@@ -59,12 +70,20 @@ class Gate:
         services: tuple[str, ...] = GATED,
         identities: Identities | None = None,
         reader: Reader | None = None,
+        faults: Faults | None = None,
+        assume: Assume | None = None,
     ) -> None:
-        """`services` are moto's names; sessions and access keys are learned when `sts` and `iam` are among them."""
+        """`services` are moto's names; sessions and access keys are learned when `sts` and `iam` are among them.
+
+        What goes wrong while a call is served is kept in `faults`. `assume` decides who may assume a role; None:
+        whoever asks may.
+        """
         self.hooks = hooks
         self.services = services
         self.identities = identities or Identities()
         self.reader = reader or Reader()
+        self.faults = Faults() if faults is None else faults
+        self._assume = assume
         self._installed = ExitStack()
 
     def __enter__(self) -> Self:
@@ -91,9 +110,23 @@ class Gate:
             _up = None
 
     def _serve(self, service: str, handler: _Handler, request: Any, url: str, headers: Any) -> Any:  # noqa: ANN401 (moto's)
-        wire = read_wire(service, request, url)
-        if isinstance(wire, Refusal):
-            return _as_moto(render(wire, service, request.method))
+        """Answer a request, whatever happens: a fault inside is told as the service would tell one of its own."""
+        wire: WireCall | Refusal | None = None
+        try:
+            wire = read_wire(service, request, url)
+            if isinstance(wire, Refusal):
+                return _as_moto(render(wire, service, request.method))
+            with TURN:
+                return self._serve_call(wire, handler, request, url, headers)
+        except NetworkEscapeError:
+            raise  # nothing may swallow it: the guard has just kept something on this machine
+        except Exception as error:  # noqa: BLE001 (moto answers some requests with a bare KeyError)
+            call = wire if isinstance(wire, WireCall) else None
+            fault = self.faults.record(service, call.operation if call else "", error, call.headers if call else {})
+            return _as_moto(render(fault, service, request.method))
+
+    def _serve_call(self, wire: WireCall, handler: _Handler, request: Any, url: str, headers: Any) -> Any:  # noqa: ANN401 (moto's)
+        service = wire.service
         caller = self._identify(wire)
         if isinstance(caller, Refusal):
             return _as_moto(render(caller, service, wire.method))
@@ -115,7 +148,10 @@ class Gate:
             return refuse_unsigned(wire.operation)
         if wire.access_key is None:
             return missing_credentials(wire.service)
-        return self.identities.find(wire.access_key, wire.token) or unknown_credentials(wire.service)
+        found = self.identities.find(wire.access_key, wire.token)
+        if found is not None and self.identities.has_expired(found):
+            return expired_credentials(wire.service)
+        return found or unknown_credentials(wire.service)
 
     def _answer(self, wire: WireCall, caller: Identity, run_moto: Callable[[Rewrite], Answer]) -> Answer | Refusal:
         bypassed = is_bypassed()
@@ -126,7 +162,12 @@ class Gate:
         if isinstance(finish, Refusal):
             return finish
         account = (said and said.account) or _home(caller.principal)
-        answer = run_moto(Rewrite(account, said.parameters if said else None))
+        try:
+            answer = run_moto(replace(said or Rewrite(), account=account))
+        except Exception:
+            if not bypassed:  # what moto changed before it failed must be read again
+                self.hooks.after(wire.service, wire, caller.principal, Answer(b"", 500))
+            raise
         if finish and answer.status < 300:  # noqa: PLR2004 - HTTP success
             answer = finish(answer)
         if wire.service == "iam":
@@ -135,7 +176,11 @@ class Gate:
         return changed or answer
 
     def _begin_session(self, wire: WireCall, caller: Identity) -> Refusal | Finish | None:
-        return begin_session(Asked(wire, caller, self.identities, self.reader)) if wire.service == "sts" else None
+        if wire.service != "sts":
+            return None
+        bypassed = is_bypassed()
+        assume = None if bypassed else self._assume
+        return begin_session(Asked(wire, caller, self.identities, self.reader, assume, lasting=bypassed))
 
 
 def _home(principal: Principal) -> str:
@@ -146,6 +191,8 @@ def _home(principal: Principal) -> str:
 def _apply(rewrite: Rewrite, request: moto_request.Request) -> None:
     if rewrite.account:
         moto_request.set_header(request, ACCOUNT_HEADER, rewrite.account)
+    for name, value in rewrite.headers.items():
+        moto_request.set_header(request, name, value)
     if rewrite.parameters is not None:
         body = json.dumps(dict(rewrite.parameters)).encode().replace(b"&", b"\\u0026")  # see `wire`
         moto_request.set_body(request, body)

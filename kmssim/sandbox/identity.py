@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -31,12 +32,16 @@ class Credentials(NamedTuple):
 
 @dataclass(frozen=True)
 class Identity:
-    """A principal as its credentials know it. `transitive`: the session tags that pass on when it assumes a role."""
+    """A principal as its credentials know it. `transitive`: the session tags that pass on when it assumes a role.
+
+    `expires` in seconds of the clock of `Identities`; None: never.
+    """
 
     principal: Principal
     token: str | None = None
     active: bool = True
     transitive: frozenset[str] = frozenset()
+    expires: float | None = None
 
 
 def root_access_key(account: str) -> str:
@@ -63,10 +68,13 @@ def invent_credentials(*, temporary: bool) -> Credentials:
 class Identities:
     """The access keys of one sandbox. Any thread may learn and ask."""
 
-    def __init__(self) -> None:
-        """Only the root users' keys are known."""
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Only the root users' keys are known. `clock` gives epoch seconds, by which temporary credentials expire."""
+        self.clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, Identity] = {}
+        self.stranger: Identity | None = None
+        """For whom an access key stands that is not known at all; None: for nobody, as with AWS."""
 
     def find(self, access_key: str, token: str | None) -> Identity | None:
         """Who calls with this key and token; None when AWS would not know either."""
@@ -75,7 +83,13 @@ class Identities:
             return Identity(root_user(root[1])) if token is None else None
         with self._lock:
             known = self._known.get(access_key)
-        return known if known and known.active and known.token == token else None
+        if known is None:
+            return self.stranger
+        return known if known.active and known.token == token else None
+
+    def has_expired(self, identity: Identity) -> bool:
+        """Whether the credentials stood for somebody once and do no longer."""
+        return identity.expires is not None and identity.expires <= self.clock()
 
     def register(self, access_key: str, identity: Identity) -> None:
         """From now on the key stands for this identity."""
@@ -115,6 +129,11 @@ class Identities:
                     del self._known[access_key]
                 else:
                     self._known[access_key] = replace(identity, principal=changed)
+
+    def forget_sessions(self, matches: Callable[[Principal], bool]) -> None:
+        """Credentials of these principals stand for nobody from now on: their role or user is gone."""
+        with self._lock:
+            self._known = {key: one for key, one in self._known.items() if not matches(one.principal)}
 
     def clear(self) -> None:
         """Forget all but the root users."""

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kmssim.evaluator.request import Call, Ciphertext, Principal
+from kmssim.sandbox.ciphertext import read_header
+from kmssim.sandbox.material import named_key_arn
 from kmssim.sandbox.service_models import service_model
 from kmssim.sandbox.wire import WireCall
-
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-"
-# Whole ids first. moto gives multi-Region keys ids of 40 characters and keeps 36 of them in a ciphertext.
-_KEY_IDS = (re.compile(rf"mrk-{_UUID}[0-9a-f]{{12}}"), re.compile(rf"{_UUID}[0-9a-f]{{12}}|mrk-[0-9a-f]{{32}}"))
-_CUT_KEY_ID = re.compile(rf"mrk-{_UUID}[0-9a-f]{{8}}")
+from kmssim.sandbox.wire_bytes import decoded
 
 
-def to_call(
-    wire: WireCall, principal: Principal, *, grant_of: Callable[[str], str], key_arn: Callable[[str], str | None]
-) -> Call:
+def to_call(wire: WireCall, principal: Principal, *, grant_of: Callable[[str], str]) -> Call:
     """Read a KMS call as the evaluator has it: parameters as boto3 takes them, bytes and grant tokens left out.
 
-    `grant_of` names the grant behind a token. `key_arn` finds the key that made a ciphertext by its `key_id_of`; where
-    it gives None, the ciphertext names a key that is not there.
+    `grant_of` names the grant behind a token. Of a ciphertext only the key stands in it, not the context (EC-9).
     """
     parameters = _without_bytes(wire.parameters, service_model("kms").operation_model(wire.operation).input_shape)
     tokens = _texts(parameters.pop("GrantTokens", ())) + _texts(parameters.pop("GrantToken", ()))
@@ -36,7 +28,7 @@ def to_call(
         operation=f"kms:{wire.operation}",
         region=wire.region,
         parameters=parameters,
-        ciphertext=_ciphertext(wire.parameters.get("CiphertextBlob"), key_arn),
+        ciphertext=_ciphertext(wire),
         grant_tokens=tuple(grant_of(token) for token in tokens),
         via=wire.declared.via,
         network=wire.declared.network,
@@ -44,26 +36,10 @@ def to_call(
     )
 
 
-def key_id_of(blob: bytes) -> str | None:
-    """The id of the key that made a ciphertext of moto's; None when it is no such ciphertext.
-
-    Of moto's own multi-Region ids (`mrk-` and a UUID) it is the first 36 characters, all that the ciphertext holds.
-    """
-    start = blob[:40].decode("ascii", "replace")
-    for pattern in (*_KEY_IDS, _CUT_KEY_ID):
-        if found := pattern.match(start):
-            return found[0]
-    return None
-
-
-def _ciphertext(encoded: object, key_arn: Callable[[str], str | None]) -> Ciphertext | None:
-    if not isinstance(encoded, str):
-        return None
-    try:
-        key_id = key_id_of(base64.b64decode(encoded))
-    except (binascii.Error, ValueError):
-        return None
-    return Ciphertext(key_arn(key_id) or key_id) if key_id else None
+def _ciphertext(wire: WireCall) -> Ciphertext | None:
+    """The key that made the ciphertext, in any account; of related multi-Region keys the one of the call's Region."""
+    header = read_header(decoded(wire, "CiphertextBlob"))
+    return Ciphertext(named_key_arn(header.name, wire.region)) if header else None
 
 
 def _texts(value: object) -> tuple[str, ...]:

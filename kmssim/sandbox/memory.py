@@ -6,8 +6,7 @@ that is read back takes these from here:
     keys       specs that it does not know; states other than Enabled, Disabled and PendingDeletion; which key of a
                multi-Region pair is the replica; who manages a key; a policy added by a resource share; the name for
                people
-    grants     id and token are moto's own, eight hex digits; lost are the issuing account, service principals,
-               "pending"
+    grants     the issuing account, when it was made, service principals, "pending" (`stored_grants`)
     users      the permissions boundary, and in which order the groups were joined
     networks   VPC endpoints by a chosen id
     secrets    that one names the AWS managed key outright, which AWS does not show either
@@ -20,7 +19,7 @@ Whatever changes one of these in a running sandbox has to change the record too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -46,18 +45,6 @@ class KeyNote:
 
 
 @dataclass(frozen=True)
-class GrantNote:
-    """What moto forgets about one grant. `id` is the declared id, `token` the grant token that moto gave out."""
-
-    id: str
-    token: str
-    issuing_account: str
-    grantee_service: str | None = None
-    retiring_service: str | None = None
-    pending: bool = False
-
-
-@dataclass(frozen=True)
 class LoosePolicies:
     """The SCPs and RCPs of an account outside every organization: they bind nobody, and still belong to the world."""
 
@@ -67,7 +54,7 @@ class LoosePolicies:
 
 @dataclass
 class Memory:
-    """The notes of one runtime. Keys by ARN in the declared order, grants by the id that moto gave them.
+    """The notes of one runtime. Keys by ARN in the declared order.
 
     `user_boundaries`, by account and user name, are ARNs of managed policies, so that a new version of one counts at
     once. `named_default_keys`, by account and secret name, is the text in which a secret names the AWS managed key.
@@ -76,7 +63,6 @@ class Memory:
     """
 
     keys: dict[str, KeyNote] = field(default_factory=dict)
-    grants: dict[str, GrantNote] = field(default_factory=dict)
     user_boundaries: dict[tuple[str, str], str] = field(default_factory=dict)
     group_order: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     vpc_endpoints: dict[str, VpcEndpoint] = field(default_factory=dict)
@@ -90,7 +76,3 @@ class Memory:
         """The notes of a module that keeps its own, made empty at the first question."""
         found: Notes = self._notes.setdefault(kind, kind())
         return found
-
-    def moto_grants(self, declared: str) -> Iterator[tuple[str, GrantNote]]:
-        """The grants that were declared under this id, each with the id that moto knows it by."""
-        return ((moto_id, note) for moto_id, note in self.grants.items() if note.id == declared)

@@ -13,6 +13,7 @@ from typing import Any
 Request = Any
 """Whatever moto passes."""
 
+_UNPREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 _REMEMBERED = ("_cached_data", "stream", "data", "form", "files", "values", "json", "content_length")
 
 
@@ -42,7 +43,8 @@ def is_from_this_machine(request: Request) -> bool:
 def set_header(request: Request, name: str, value: str) -> None:
     """Replace a header, whatever its spelling was."""
     if _is_werkzeug(request):
-        request.environ["HTTP_" + name.upper().replace("-", "_")] = value
+        plain = name.upper().replace("-", "_")
+        request.environ[plain if plain in _UNPREFIXED else f"HTTP_{plain}"] = value
         return
     if name in request.headers:
         del request.headers[name]

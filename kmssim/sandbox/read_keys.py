@@ -7,10 +7,11 @@ from typing import Any
 
 from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.request import parse_arn
-from kmssim.evaluator.world import Constraints, Grant, Key
-from kmssim.sandbox.memory import Clients, GrantNote, KeyNote, Memory
+from kmssim.evaluator.world import Key
+from kmssim.sandbox.memory import Clients, KeyNote, Memory
 from kmssim.sandbox.read_policy import read_policy
 from kmssim.sandbox.repairs import keys_as_aws_has_them
+from kmssim.sandbox.stored_grants import read_grants, with_known_index
 
 _RESERVED = "alias/aws/"
 
@@ -38,9 +39,10 @@ def _read_key(kms: Any, arn: str, aliases: tuple[str, ...], memory: Memory) -> K
     text = kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
     source = f"accounts.{about['AWSAccountId']}.keys.{label}.policy"
     parsed = parse_arn(arn)
-    return Key(
+    region = parsed.region if parsed else ""
+    key = Key(
         id=about["KeyId"],
-        region=parsed.region if parsed else "",
+        region=region,
         account=about["AWSAccountId"],
         policy=read_policy(text, PolicyKind.KEY_POLICY, source, arn),
         partition=parsed.partition if parsed else "",
@@ -53,12 +55,10 @@ def _read_key(kms: Any, arn: str, aliases: tuple[str, ...], memory: Memory) -> K
         ram_policy=note.ram_policy,
         aliases=aliases,
         tags={tag["TagKey"]: tag["TagValue"] for tag in _all(kms, "list_resource_tags", "Tags", KeyId=arn)},
-        grants=tuple(
-            _read_grant(grant, about["AWSAccountId"], memory.grants.get(grant["GrantId"]))
-            for grant in _all(kms, "list_grants", "Grants", KeyId=arn)
-        ),
+        grants=read_grants(arn, about["AWSAccountId"], region, memory),
         label=label,
     )
+    return with_known_index(key, memory)
 
 
 def _multi_region(about: Mapping[str, Any], note: KeyNote) -> str | None:
@@ -67,27 +67,6 @@ def _multi_region(about: Mapping[str, Any], note: KeyNote) -> str | None:
         return None
     primary = about["MultiRegionConfiguration"]["PrimaryKey"]["Arn"]
     return "REPLICA" if note.replica or primary != about["Arn"] else "PRIMARY"
-
-
-def _read_grant(listed: Mapping[str, Any], account: str, note: GrantNote | None) -> Grant:
-    """A grant that nobody noted was issued by the key's own account, under moto's id."""
-    constraints = listed.get("Constraints", {})
-    return Grant(
-        id=note.id if note else listed["GrantId"],
-        name=listed.get("Name"),
-        operations=tuple(listed["Operations"]),
-        issuing_account=note.issuing_account if note else account,
-        grantee=listed.get("GranteePrincipal"),
-        grantee_service=note.grantee_service if note else None,
-        retiring=listed.get("RetiringPrincipal"),
-        retiring_service=note.retiring_service if note else None,
-        constraints=Constraints(
-            constraints.get("EncryptionContextEquals"),
-            constraints.get("EncryptionContextSubset"),
-            constraints.get("SourceArn"),
-        ),
-        pending=note.pending if note else False,
-    )
 
 
 def _all(kms: Any, operation: str, member: str, **arguments: str) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 (a boto3 client)

@@ -8,37 +8,44 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from kmssim.evaluator.world import Secret
 from kmssim.sandbox.seams import Function, find_seam, replaced
 
 _MULTI_REGION_ID = re.compile(r"mrk-[0-9a-f]{32}")
-_CHEAP_SPEC = "ECC_NIST_P256"
 _lock = threading.RLock()
 
 
 @contextmanager
 def key_made_as(key_id: str) -> Iterator[None]:
-    """The next key gets this id, and a key without a private half is made without an RSA key of 2048 bits beside it.
-
-    moto makes one for symmetric and HMAC keys too, 14 to 190 ms each; a key on a curve takes its place.
-    """
+    """The next key gets this id."""
     models = find_seam("moto.kms.models")
-
-    def cheap(real: Function) -> Function:
-        def generate(key_spec: str) -> Any:  # noqa: ANN401 (moto's private key)
-            return real(key_spec if key_spec.startswith(("RSA_", "ECC_", "SM2")) else _CHEAP_SPEC)
-
-        return generate
-
-    with (
-        _lock,
-        replaced(models, "generate_key_id", lambda _real: lambda *_args, **_named: key_id),
-        replaced(models, "generate_private_key", cheap),
-    ):
+    with _lock, replaced(models, "generate_key_id", lambda _real: lambda *_args, **_named: key_id):
         yield
+
+
+class _LatePrivateKey:
+    """A private key of moto's that is made when moto first asks something of it, and so hardly ever.
+
+    moto makes one for each key at CreateKey, of symmetric and HMAC keys an RSA key of 2048 bits for nothing, 14 to
+    190 ms each. In the sandbox the material is ours; moto's is asked for only where moto answers alone.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: Any = None
+        self._once = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever moto's key has of that name)
+        if name.startswith("_"):
+            raise AttributeError(name)
+        with self._once:
+            if self._made is None:
+                self._made = self._make()
+        return getattr(self._made, name)
 
 
 class _Shared:
@@ -54,8 +61,9 @@ _key_ids = _Shared()
 
 @contextmanager
 def keys_as_aws_has_them() -> Iterator[None]:
-    """The ids of multi-Region keys that AWS gives are taken, and moto refuses no DescribeKey by a rule of its own.
+    """The ids of multi-Region keys that AWS gives are taken, keys are made without private halves that nobody asks for.
 
+    And moto refuses no DescribeKey by a rule of its own.
     moto takes `mrk-` and a UUID only. It refuses DescribeKey for a Deny of any principal, and fails on a policy
     whose Statement is a single object. An open sandbox holds this all the time, while any thread may read as well.
     """
@@ -84,6 +92,27 @@ def _replace_key_checks(undo: ExitStack) -> None:
     undo.enter_context(replaced(response, "_validate_cmk_id", take_aws_ids))
     undo.enter_context(replaced(response, "_validate_key_policy", lambda _real: lambda *_args: None))
 
+    def make_late(real: Function) -> Function:
+        return lambda key_spec: _LatePrivateKey(lambda: real(key_spec))
+
+    undo.enter_context(replaced(find_seam("moto.kms.models"), "generate_private_key", make_late))
+
+
+@contextmanager
+def grant_made_as(grant_id: str, token: str) -> Iterator[None]:
+    """The next grant gets this id and this token: moto's own have eight hex digits."""
+
+    def named(real: Function) -> Function:
+        def make(*args: Any, **named: Any) -> Any:  # noqa: ANN401 (moto's grant)
+            grant = real(*args, **named)
+            grant.id, grant.token = grant_id, token
+            return grant
+
+        return make
+
+    with _lock, replaced(find_seam("moto.kms.models"), "Grant", named):
+        yield
+
 
 @contextmanager
 def reserved_aliases_free() -> Iterator[None]:
@@ -96,6 +125,18 @@ def reserved_aliases_free() -> Iterator[None]:
             yield
         finally:
             responses.RESERVED_ALIASES = reserved
+
+
+@contextmanager
+def secrets_named_as(arn_of: Callable[[Secret], str]) -> Iterator[None]:
+    """A new secret gets this ARN: moto adds six random letters to its name, and scenarios know the ARN before."""
+    identifier = find_seam("moto.secretsmanager.utils", "SecretsManagerSecretIdentifier")
+
+    def generate(self: Any, *_args: Any, **_named: Any) -> str:  # noqa: ANN401 (moto's)
+        return arn_of(Secret(self.name, self.account_id, self.region, key=None))
+
+    with replaced(identifier, "generate", lambda _real: generate):
+        yield
 
 
 def forget_earlier_organizations() -> None:

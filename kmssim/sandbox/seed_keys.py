@@ -5,35 +5,36 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kmssim.evaluator.world import Account, Constraints, Grant, Key
-from kmssim.sandbox.memory import Clients, GrantNote, KeyNote, Memory
-from kmssim.sandbox.repairs import key_made_as, keys_as_aws_has_them, reserved_aliases_free
-from kmssim.sandbox.seams import find_seam
+from kmssim.evaluator.world import Account, Key
+from kmssim.sandbox.alias_dates import AliasNotes
+from kmssim.sandbox.make_key import Blueprint, make_key, noted_spec
+from kmssim.sandbox.memory import Clients, KeyNote, Memory
+from kmssim.sandbox.repairs import keys_as_aws_has_them, reserved_aliases_free
+from kmssim.sandbox.stored_grants import store_grant
 
 _SHORTEST_WAIT = 7
 _STATES_OF_MOTO = {"Enabled", "Disabled", "PendingDeletion"}
-_FALLBACK_SPEC = "SYMMETRIC_DEFAULT"
 
 
 def seed_keys(account: Account, clients: Clients, memory: Memory) -> None:
     """Make the account's keys, each under its own id; a replica is a key of its own with the primary's id."""
-    specs = frozenset(find_seam("moto.kms.utils", "KeySpec").key_specs())
+    memory.notes(AliasNotes)  # made now: aliases of the world have the date of these notes
     with keys_as_aws_has_them(), reserved_aliases_free():
         for key in account.keys:
             kms = clients("kms", account.id, key.region)
-            memory.keys[key.arn] = _note(key, specs)
-            _make_key(key, key.spec if key.spec in specs else _FALLBACK_SPEC, kms)
+            memory.keys[key.arn] = _note(key)
+            make_key(kms, _blueprint(key))
             for alias in key.aliases:
                 kms.create_alias(AliasName=alias, TargetKeyId=key.arn)
             for grant in key.grants:
-                _make_grant(grant, key, kms, memory)
+                store_grant(grant, key, clients, memory)
             _set_state(key, kms)
 
 
-def _note(key: Key, specs: frozenset[str]) -> KeyNote:
+def _note(key: Key) -> KeyNote:
     return KeyNote(
         label=key.label,
-        spec=None if key.spec in specs else key.spec,
+        spec=noted_spec(key.spec),
         state=None if key.state in _STATES_OF_MOTO else key.state,
         replica=key.multi_region == "REPLICA",
         aws_managed=key.manager == "AWS",
@@ -41,17 +42,17 @@ def _note(key: Key, specs: frozenset[str]) -> KeyNote:
     )
 
 
-def _make_key(key: Key, spec: str, kms: Any) -> None:  # noqa: ANN401 (a boto3 client)
-    with key_made_as(key.id):
-        kms.create_key(
-            KeySpec=spec,
-            KeyUsage=key.usage,
-            Origin=key.origin,
-            MultiRegion=key.multi_region is not None,
-            Policy=json.dumps(key.policy.document),
-            Description=key.label,
-            Tags=[{"TagKey": name, "TagValue": value} for name, value in key.tags.items()],
-        )
+def _blueprint(key: Key) -> Blueprint:
+    return Blueprint(
+        id=key.id,
+        spec=key.spec,
+        usage=key.usage,
+        origin=key.origin,
+        multi_region=key.multi_region is not None,
+        policy=json.dumps(key.policy.document),
+        description=key.label,
+        tags=key.tags,
+    )
 
 
 def _set_state(key: Key, kms: Any) -> None:  # noqa: ANN401 (a boto3 client)
@@ -60,33 +61,3 @@ def _set_state(key: Key, kms: Any) -> None:  # noqa: ANN401 (a boto3 client)
         kms.disable_key(KeyId=key.id)
     elif key.state == "PendingDeletion":
         kms.schedule_key_deletion(KeyId=key.id, PendingWindowInDays=_SHORTEST_WAIT)
-
-
-def _make_grant(grant: Grant, key: Key, kms: Any, memory: Memory) -> None:  # noqa: ANN401 (a boto3 client)
-    arguments = {
-        "Name": grant.name,
-        "GranteePrincipal": grant.grantee,
-        "GranteeServicePrincipal": grant.grantee_service,
-        "RetiringPrincipal": grant.retiring,
-        "RetiringServicePrincipal": grant.retiring_service,
-        "Constraints": _constraints(grant.constraints),
-    }
-    stated = {name: value for name, value in arguments.items() if value is not None}
-    made = kms.create_grant(KeyId=key.arn, Operations=list(grant.operations), **stated)
-    memory.grants[made["GrantId"]] = GrantNote(
-        grant.id,
-        made["GrantToken"],
-        grant.issuing_account,
-        grant.grantee_service,
-        grant.retiring_service,
-        grant.pending,
-    )
-
-
-def _constraints(constraints: Constraints) -> dict[str, object] | None:
-    members = {
-        "EncryptionContextEquals": constraints.encryption_context_equals,
-        "EncryptionContextSubset": constraints.encryption_context_subset,
-        "SourceArn": constraints.source_arn,
-    }
-    return {name: value for name, value in members.items() if value is not None} or None

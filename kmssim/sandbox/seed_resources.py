@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from kmssim.evaluator.forward import secret_arn, version_of_secret
 from kmssim.evaluator.world import Account, Bucket
 from kmssim.sandbox.memory import Clients, Memory
 
@@ -12,7 +13,7 @@ _SECRETS_DEFAULT = "alias/aws/secretsmanager"
 
 
 def seed_buckets(account: Account, clients: Clients) -> None:
-    """Make the account's buckets, each with SSE-KMS as its default encryption; no key means the AWS managed one."""
+    """Make the account's buckets, each with its default encryption; no key means S3's own (MK-4)."""
     for bucket in account.buckets.values():
         s3 = clients("s3", account.id, bucket.region)
         s3.create_bucket(Bucket=bucket.name, **_location(bucket.region))
@@ -27,7 +28,8 @@ def _location(region: str) -> dict[str, dict[str, str]]:
 
 
 def _rule(bucket: Bucket) -> dict[str, object]:
-    default = {"SSEAlgorithm": "aws:kms"} | ({"KMSMasterKeyID": bucket.key} if bucket.key is not None else {})
+    under_kms = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": bucket.key}
+    default = {"SSEAlgorithm": "AES256"} if bucket.key is None else under_kms
     return {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": bucket.bucket_key}
 
 
@@ -38,6 +40,11 @@ def seed_secrets(account: Account, clients: Clients, memory: Memory) -> None:
         if secret.key == _SECRETS_DEFAULT:
             memory.named_default_keys[account.id, secret.name] = secret.key
         key = {"KmsKeyId": secret.key} if secret.key is not None else {}
-        manager.create_secret(Name=secret.name, SecretString=f"the value of {secret.name}", **key)
+        manager.create_secret(
+            Name=secret.name,
+            SecretString=f"the value of {secret.name}",
+            ClientRequestToken=version_of_secret(secret_arn(secret)),
+            **key,
+        )
         if secret.policy is not None:
             manager.put_resource_policy(SecretId=secret.name, ResourcePolicy=json.dumps(secret.policy.document))

@@ -6,6 +6,7 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
+import botocore.session
 from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 
@@ -44,3 +45,11 @@ def protocol_of(service: str) -> Protocol:
 def operations_of(service: str) -> frozenset[str]:
     """The names of the service's operations."""
     return frozenset(service_model(service).operation_names)
+
+
+@cache
+def regions_of(service: str) -> frozenset[str]:
+    """The Regions in which the service is, of all partitions."""
+    session = botocore.session.Session()
+    partitions = session.get_available_partitions()
+    return frozenset(region for name in partitions for region in session.get_available_regions(service, name))

@@ -1,7 +1,10 @@
 """STS: who may become whom, and what a session carries that moto forgets.
 
-Each operation is checked before moto runs it. What passes returns a function that turns moto's answer into AWS's, and
-remembers the new credentials: moto answers constant ones for federated and plain sessions.
+Each operation is checked before moto runs it, and who may assume a role is decided by its trust policy and the caller's
+own (`kmssim.evaluator.assume`). What passes returns a function that turns moto's answer into AWS's, and remembers the
+new credentials: moto answers constant ones for federated and plain sessions.
+
+The other operations of STS are allowed to whoever may make them at all, as are a client's calls to IAM.
 """
 
 from __future__ import annotations
@@ -10,33 +13,43 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from kmssim.errors import PolicyError
+from kmssim.errors import AuthorityError, PolicyError
+from kmssim.evaluator.assume import Assumption
 from kmssim.evaluator.policy import Policy, PolicyKind, parse_policy
-from kmssim.evaluator.request import Arn, Principal, PrincipalKind, Session, parse_arn, parse_principal
-from kmssim.sandbox.answers import Answer, Refusal
+from kmssim.evaluator.request import Arn, Call, Principal, PrincipalKind, Session, parse_arn, parse_principal
+from kmssim.sandbox.answers import Answer, Refusal, internal_failure
+from kmssim.sandbox.durations import HOUR, expiration, read_duration
 from kmssim.sandbox.identity import Identities, Identity, invent_credentials
 from kmssim.sandbox.reader import Reader
-from kmssim.sandbox.stored_identities import find_managed_policy, find_role_arn, user_id_of
+from kmssim.sandbox.stored_identities import StoredRole, find_managed_policy, find_role, user_id_of
 from kmssim.sandbox.wire import WireCall
 from kmssim.sandbox.xml_answers import read_element, with_elements
 
 Finish = Callable[[Answer], Answer]
+Assume = Callable[[Call, frozenset[str]], Assumption]
+"""`(call, the caller's transitive session tags)` → whether the caller may assume the role."""
 
 UNSIGNED_OPERATIONS = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 """STS takes these without credentials."""
 
-_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-_FEDERATED_NAME = re.compile(r"[\w+=,.@-]{2,32}", re.ASCII)
+_NAME = re.compile(r"[\w+=,.@-]*", re.ASCII)
+_SHORTEST_NAME, _LONGEST_SESSION_NAME, _LONGEST_FEDERATED_NAME = 2, 64, 32
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One call of STS, and what is needed to judge it."""
+    """One call of STS, and what is needed to judge it.
+
+    `assume` None: nobody decides who may assume a role. `lasting`: what is handed out does not expire; so are the
+    sessions that the sandbox makes for itself.
+    """
 
     wire: WireCall
     caller: Identity
     identities: Identities
     reader: Reader
+    assume: Assume | None = None
+    lasting: bool = False
 
     def text(self, name: str) -> str:
         """A parameter, "" when it was not sent."""
@@ -64,6 +77,8 @@ def begin_session(asked: Asked) -> Refusal | Finish | None:
         return begin(asked) if begin else None
     except _RefusedError as refused:
         return refused.refusal
+    except AuthorityError as error:  # closed: who cannot be asked allows nothing
+        return internal_failure("sts", f"kmssim: {error}", 400)
 
 
 def refuse_unsigned(operation: str) -> Refusal:
@@ -79,8 +94,13 @@ def _identify(asked: Asked) -> Finish:
 
 def _assume_role(asked: Asked) -> Finish:
     role, name = _role(asked), asked.text("RoleSessionName")
-    _check_name("roleSessionName", name, _SESSION_NAME)
+    _check_name("roleSessionName", name, _LONGEST_SESSION_NAME)
+    seconds = _duration(asked)
     tags, transitive = _tags(asked)
+    stored = _assumable(asked, role)
+    if seconds > max(HOUR, stored.longest) and not asked.lasting:
+        message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        raise _RefusedError("ValidationError", message)
     session = Session(
         policies=_policies(asked, role.account),
         tags=tags,
@@ -91,9 +111,11 @@ def _assume_role(asked: Asked) -> Finish:
     principal = _principal(shown, session)
 
     def finish(answer: Answer) -> Answer:
-        identity = Identity(principal, read_element(answer.body, "SessionToken"), transitive=transitive)
+        expires = _end(asked, seconds)
+        token = read_element(answer.body, "SessionToken")
+        identity = Identity(principal, token, transitive=transitive, expires=expires)
         asked.identities.register(read_element(answer.body, "AccessKeyId"), identity)
-        return answer
+        return with_elements(answer, _shown_end(expires))
 
     return finish
 
@@ -103,16 +125,41 @@ def _role(asked: Asked) -> Arn:
     arn = parse_arn(text)
     if arn is None or arn.service != "iam" or not arn.account or not arn.resource.startswith("role/"):
         raise _RefusedError("ValidationError", f"{text} is invalid")
-    if find_role_arn(arn.account, arn.resource.rpartition("/")[2], asked.reader) != text:
-        caller = asked.caller.principal.arn
-        message = f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {text}"
-        raise _RefusedError("AccessDenied", message, 403)
     return arn
+
+
+def _assumable(asked: Asked, arn: Arn) -> StoredRole:
+    """The role, which is there and which the caller may assume; who may not is not told whether it is there."""
+    answer = asked.assume(_call(asked), asked.caller.transitive) if asked.assume else None
+    failure = answer.failure if answer else None
+    if failure is not None:
+        raise _RefusedError(failure.code, failure.message, failure.status)
+    found = find_role(arn, asked.reader)
+    if found is None:
+        caller = asked.caller.principal.arn
+        message = f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+        raise _RefusedError("AccessDenied", message, 403)
+    return found
+
+
+def _call(asked: Asked) -> Call:
+    """The call as the evaluator has it."""
+    wire, declared = asked.wire, asked.wire.declared
+    operation = f"sts:{wire.operation}"
+    return Call(
+        asked.caller.principal,
+        operation,
+        wire.region,
+        wire.parameters,
+        via=declared.via,
+        network=declared.network,
+        context=declared.context,
+    )
 
 
 def _get_federation_token(asked: Asked) -> Finish:
     caller, name = _long_term(asked), asked.text("Name")
-    _check_name("name", name, _FEDERATED_NAME)
+    _check_name("name", name, _LONGEST_FEDERATED_NAME)
     tags, _ = _tags(asked)
     session = Session(policies=_policies(asked, caller.account), tags=tags, federated_by=caller.arn)
     partition = caller.arn.split(":")[1]
@@ -130,13 +177,33 @@ def _get_session_token(asked: Asked) -> Finish:
 
 
 def _with_new_credentials(asked: Asked, principal: Principal) -> Finish:
+    seconds = _duration(asked)
+    if asked.caller.principal.kind is PrincipalKind.ROOT:
+        seconds = min(seconds, HOUR)
+
     def finish(answer: Answer) -> Answer:
         made = invent_credentials(temporary=True)
-        asked.identities.register(made.access_key, Identity(principal, made.token))
+        expires = _end(asked, seconds)
+        asked.identities.register(made.access_key, Identity(principal, made.token, expires=expires))
         shown = {"AccessKeyId": made.access_key, "SecretAccessKey": made.secret, "SessionToken": made.token or ""}
-        return with_elements(answer, shown)
+        return with_elements(answer, {**shown, **_shown_end(expires)})
 
     return finish
+
+
+def _duration(asked: Asked) -> int:
+    try:
+        return read_duration(asked.wire.operation, asked.text("DurationSeconds"))
+    except ValueError as error:
+        raise _RefusedError("ValidationError", str(error)) from None
+
+
+def _end(asked: Asked, seconds: int) -> float | None:
+    return None if asked.lasting else asked.identities.clock() + seconds
+
+
+def _shown_end(expires: float | None) -> dict[str, str]:
+    return {} if expires is None else {"Expiration": expiration(expires)}
 
 
 def _long_term(asked: Asked) -> Principal:
@@ -147,13 +214,14 @@ def _long_term(asked: Asked) -> Principal:
     return principal
 
 
-def _check_name(member: str, name: str, pattern: re.Pattern[str]) -> None:
-    if not pattern.fullmatch(name):
-        raise _RefusedError(
-            "ValidationError",
-            f"1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: "
-            f"Member must satisfy regular expression pattern: {pattern.pattern}",
-        )
+def _check_name(member: str, name: str, longest: int) -> None:
+    told = f"1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must "
+    if not _NAME.fullmatch(name):
+        raise _RefusedError("ValidationError", f"{told}satisfy regular expression pattern: {_NAME.pattern}")
+    if len(name) < _SHORTEST_NAME:
+        raise _RefusedError("ValidationError", f"{told}have length greater than or equal to {_SHORTEST_NAME}")
+    if len(name) > longest:
+        raise _RefusedError("ValidationError", f"{told}have length less than or equal to {longest}")
 
 
 def _principal(arn: Arn, session: Session) -> Principal:
@@ -191,13 +259,19 @@ def _managed_policy(arn: str, account: str, reader: Reader) -> Policy:
 
 def _tags(asked: Asked) -> tuple[dict[str, str], frozenset[str]]:
     """The session's tags and which of them are transitive: those passed, and the caller's transitive ones (DA-32)."""
-    passed = {str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in asked.records("Tags")}
+    sent = asked.records("Tags")
+    passed = {str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in sent}
+    if len(_folded(passed)) < len(sent):
+        message = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+        raise _RefusedError("InvalidParameterValue", message)
     inherited = {
         key: value for key, value in asked.caller.principal.session.tags.items() if key in asked.caller.transitive
     }
-    again = _folded(passed) & _folded(inherited)
-    if again:
-        message = f"One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session: {', '.join(sorted(again))}"  # noqa: E501 (one sentence)
+    if _folded(passed) & _folded(inherited):
+        message = (
+            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key "
+            "from the calling session."
+        )
         raise _RefusedError("InvalidParameterValue", message)
     named = asked.wire.parameters.get("TransitiveTagKeys")
     transitive = frozenset(str(key) for key in named) if isinstance(named, list) else frozenset()

@@ -1,7 +1,8 @@
 """A principal's own credentials, got as a person would get them: an access key, AssumeRole, GetFederationToken.
 
-Only a service that calls for itself has no such way; its credentials are minted. Every call here is a real boto3 call
-through the gate, which learns from it whom the credentials stand for.
+Only a service that calls for itself has no such way, nor a session with several session policies; their credentials
+are minted. Every call here is a real boto3 call through the gate, which learns from it whom the credentials stand for.
+They are the sandbox's own: no trust policy is asked, and the sessions do not expire.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from kmssim.errors import InputError
 from kmssim.evaluator.request import Principal, PrincipalKind, parse_arn
 from kmssim.evaluator.world import World
 from kmssim.sandbox.identity import Credentials, Identities, root_access_key
+from kmssim.sandbox.reader import bypassed
 
 ClientFor = Callable[[str, Credentials], Any]
 """`(service, credentials)` → a boto3 client that holds them."""
@@ -44,11 +46,12 @@ class SignIn:
             return root_credentials(principal.account)
         if principal.kind is PrincipalKind.SERVICE:
             return self._identities.mint(principal)
-        if principal.kind is PrincipalKind.USER:
-            return self._as_user(principal)
-        if principal.kind is PrincipalKind.ROLE_SESSION:
-            return self._as_role(principal)
-        return self._as_federated_user(principal)
+        with bypassed():
+            if principal.kind is PrincipalKind.USER:
+                return self._as_user(principal)
+            if principal.kind is PrincipalKind.ROLE_SESSION:
+                return self._as_role(principal)
+            return self._as_federated_user(principal)
 
     def _user_key(self, account: str, name: str) -> Credentials:
         key = self._user_keys.get((account, name))
@@ -63,13 +66,15 @@ class SignIn:
         return _credentials(self._client("sts", key).get_session_token(**_mfa(principal)))
 
     def _as_role(self, principal: Principal) -> Credentials:
-        """AssumeRole by the root user of the role's account: who may assume it is another question."""
+        """AssumeRole, asked by the root user of the role's account: who else may assume it is another question."""
         account = self._world.accounts.get(principal.account)
         role = account.roles.get(principal.name) if account else None
         if role is None:
             message = f"there is no role `{principal.name}` in account {principal.account}"
             raise InputError(message, hint="declare it in the scenario")
         session = principal.session
+        if len(session.policies) > 1:
+            return self._identities.mint(principal)
         passed: dict[str, Any] = {"RoleArn": role.arn, "RoleSessionName": principal.session_name, **_scope(principal)}
         if session.source_identity:
             passed["SourceIdentity"] = session.source_identity

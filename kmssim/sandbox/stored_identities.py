@@ -5,25 +5,40 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
-from kmssim.evaluator.request import Principal, PrincipalKind
+from kmssim.evaluator.request import Arn, Principal, PrincipalKind
 from kmssim.sandbox.reader import Reader
 
+_HOMES = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""A Region of each partition: moto keeps an IAM for each."""
 
-def find_role_arn(account: str, name: str, reader: Reader) -> str | None:
-    """The ARN, with its path, of the account's role of that name; None when there is none."""
+
+class StoredRole(NamedTuple):
+    """A role's ARN, with its path, and for how many seconds it may be assumed at once."""
+
+    arn: str
+    longest: int
+
+
+def _iam(account: str, partition: str, reader: Reader) -> Any:  # noqa: ANN401 (a boto3 client)
+    return reader.client("iam", account, _HOMES.get(partition, "us-east-1"))
+
+
+def find_role(arn: Arn, reader: Reader) -> StoredRole | None:
+    """The role of exactly this ARN; None when there is none."""
     try:
-        arn: str = reader.client("iam", account).get_role(RoleName=name)["Role"]["Arn"]
-    except ClientError:
+        role = _iam(arn.account, arn.partition, reader).get_role(RoleName=arn.resource.rpartition("/")[2])["Role"]
+    except (ClientError, ParamValidationError):
         return None
-    return arn
+    return StoredRole(role["Arn"], role["MaxSessionDuration"]) if role["Arn"] == str(arn) else None
 
 
 def find_managed_policy(account: str, arn: str, reader: Reader) -> Mapping[str, object] | None:
     """The default version's document of a managed policy that the account sees; None when there is none."""
-    iam = reader.client("iam", account)
+    iam = _iam(account, arn.split(":")[1], reader)
     try:
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         document: Mapping[str, object] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"][
@@ -48,7 +63,7 @@ def user_id_of(principal: Principal, reader: Reader) -> str:
 
 
 def _stored_id(principal: Principal, reader: Reader) -> str | None:
-    iam = reader.client("iam", principal.account)
+    iam = _iam(principal.account, principal.arn.split(":")[1], reader)
     try:
         if principal.kind is PrincipalKind.USER:
             identifier: str = iam.get_user(UserName=principal.name)["User"]["UserId"]

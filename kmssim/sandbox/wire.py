@@ -13,14 +13,17 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from kmssim.sandbox import moto_request
-from kmssim.sandbox.answers import Refusal, unknown_operation, unreadable_request
+from kmssim.sandbox.answers import JSON_TYPE, Refusal, unknown_operation, unreadable_request
 from kmssim.sandbox.declared import Declared, read_declared
-from kmssim.sandbox.service_models import Protocol, operations_of, protocol_of
+from kmssim.sandbox.service_models import Protocol, operations_of, protocol_of, service_model
 from kmssim.sandbox.wire_query import nest
 from kmssim.sandbox.wire_s3 import read_s3
+from kmssim.sandbox.wire_shapes import ShapeError, fit_to_shape
 
 _FORM = "application/x-www-form-urlencoded"
 _DEFAULT_REGION = "us-east-1"
+# By these headers moto would read a JSON body as a form, or unpack it.
+_AS_READ_HERE = {"Content-Type": JSON_TYPE, "Content-Encoding": "identity"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ def read_wire(service: str, request: moto_request.Request, url: str) -> WireCall
         return unreadable_request(service)
     if operation not in operations_of(service):
         return unknown_operation(service, operation)
+    if protocol_of(service) is Protocol.JSON:
+        try:
+            parameters = fit_to_shape(parameters, service_model(service).operation_model(operation).input_shape)
+        except ShapeError as error:
+            return unreadable_request(service, str(error))
     try:
         declared = read_declared(envelope.headers) if moto_request.is_from_this_machine(request) else Declared()
     except ValueError as error:
@@ -73,7 +81,7 @@ def read_wire(service: str, request: moto_request.Request, url: str) -> WireCall
         operation=operation,
         region=region,
         access_key=access_key,
-        token=envelope.headers.get("x-amz-security-token") or envelope.query.get("X-Amz-Security-Token"),
+        token=_token(envelope),
         parameters=parameters,
         declared=declared,
         **envelope._asdict(),
@@ -88,6 +96,10 @@ def _open(service: str, request: moto_request.Request, url: str) -> _Envelope:
         # moto looks for `&Action=` in JSON bodies, too: a description that holds it would run another operation.
         body = body.replace(b"&", b"\\u0026")
         moto_request.set_body(request, body)
+    if protocol_of(service) is Protocol.JSON:
+        for name, value in _AS_READ_HERE.items():
+            if headers.get(name.lower(), value) != value:
+                moto_request.set_header(request, name, value)
     query = _unambiguous(parse_qsl(parts.query, keep_blank_values=True))
     return _Envelope(service, request.method, headers, headers.get("host", parts.netloc), parts.path, query, body)
 
@@ -136,6 +148,13 @@ _READERS = {
     Protocol.EC2: _read_query,
     Protocol.REST: _read_rest,
 }
+
+
+def _token(envelope: _Envelope) -> str | None:
+    """The session token: from the header, or a presigned URL, where signature version 2 writes it in lower case."""
+    names = ("X-Amz-Security-Token", "x-amz-security-token")
+    sent = (envelope.headers.get(names[1]), *(envelope.query.get(name) for name in names))
+    return next((token for token in sent if token), None)
 
 
 def _signer(envelope: _Envelope) -> tuple[str | None, str]:

@@ -1,6 +1,7 @@
 """Times whole processes: `python -m tests.bench`. Medians of seven runs, and the ratio to a Python that does nothing.
 
-`python -m tests.bench decisions` times decisions in one process, see `decisions.py`. Absolute times depend on the
+`python -m tests.bench decisions` times decisions in one process, `python -m tests.bench sandbox` the sandbox against
+moto alone; see the modules of these names. Absolute times depend on the
 machine and on who else uses it; the ratio is what to compare. `--json` prints data.
 """
 
@@ -47,6 +48,10 @@ def main(arguments: list[str]) -> None:
         from decisions import measure as measure_decisions  # noqa: PLC0415
 
         figures, unit, width = measure_decisions(), "microseconds", "8.1f"
+    elif "sandbox" in arguments:
+        from sandbox import measure as measure_sandbox  # noqa: PLC0415
+
+        figures, unit, width = measure_sandbox(), "milliseconds", "8.3f"
     else:
         figures, unit, width = measure(), "seconds", "8.3f"
     if "--json" in arguments:

@@ -110,3 +110,91 @@ def test_the_default_key_helps_nobody_of_another_account():
     assert asked(refused) == ["secretsmanager:GetSecretValue"], "the secret's own permission is there"
     assert words(refused) == ("DENY", (), "AccessDeniedException")
     assert refused.failure.message == "Access to KMS is not allowed"
+
+
+TRUSTING = key(allow("kms:*", to=WORKER))
+
+
+def through_s3(operation, **parameters):
+    """How `worker` fares with an object of its account's bucket, whose key is `KEY_ARN`."""
+    bucket = Bucket("reports", ACCOUNT, REGION, KEY_ARN)
+    here = with_account(world(TRUSTING, mine=(S3,)), ACCOUNT, buckets={"reports": bucket})
+    return decided(here, operation=f"s3:{operation}", parameters={"Bucket": "reports", "Key": "q1", **parameters})
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ("GetObject", ["s3:GetObject", "kms:Decrypt"]),
+        ("HeadObject", ["s3:GetObject", "kms:Decrypt"]),
+        ("PutObject", ["s3:PutObject", "kms:GenerateDataKey"]),
+        ("CreateMultipartUpload", ["s3:PutObject", "kms:GenerateDataKey", "kms:Decrypt"]),
+        ("UploadPart", ["s3:PutObject", "kms:Decrypt"]),
+        ("CompleteMultipartUpload", ["s3:PutObject", "kms:Decrypt"]),
+    ],
+)
+def test_what_s3_asks_for_each_way_to_an_object(operation, expected):
+    """DS-1, DS-2, DS-4."""
+    assert asked(through_s3(operation)) == expected
+    assert asked(through_s3(operation, ServerSideEncryption="AES256")) == expected[:1]
+
+
+def test_a_version_of_an_object_is_another_permission():
+    assert asked(through_s3("GetObject", VersionId="v"))[0] == "s3:GetObjectVersion"
+
+
+def test_how_an_object_was_written_is_known_in_the_parameters_that_wrote_it():
+    """DS-1, DS-3."""
+    stored = {"SSEKMSKeyId": "alias/gone", "BucketKeyEnabled": True, "SSEKMSEncryptionContext": {"team": "a"}}
+    assert through_s3("GetObject", **stored).failure.code == "KMS.NotFoundException"
+    decision = through_s3("GetObject", **stored | {"SSEKMSKeyId": KEY_ARN})
+    context = decision.permissions[1].context
+    assert context["kms:encryptioncontext:aws:s3:arn"] == "arn:aws:s3:::reports"
+    assert context["kms:encryptioncontext:team"] == "a"
+
+
+def through_secrets(operation, **parameters):
+    """How `worker` fares with a secret of its account, whose key is `KEY_ARN`."""
+    secret = Secret("db", ACCOUNT, REGION, KEY_ARN)
+    here = with_account(world(TRUSTING, mine=(SECRETS,)), ACCOUNT, secrets={"db": secret})
+    decision = decided(here, operation=f"secretsmanager:{operation}", parameters=parameters)
+    assert decision.allowed
+    behind = decision.permissions[1:]
+    return [(found.action[4:], found.context["kms:encryptioncontext:secretversionid"]) for found in behind]
+
+
+OLD, NEW, TRIED = "old-version", "new-version", "RequestToValidateKeyAccess"
+
+
+def tried_and_used(*versions):
+    return [(operation, version) for version in versions for operation in ("GenerateDataKey", "Decrypt")]
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "expected"),
+    [
+        ("GetSecretValue", {"SecretId": "db", "VersionId": OLD}, [("Decrypt", OLD)]),
+        ("GetSecretValue", {"SecretId": "db", "VersionId": ""}, []),
+        ("PutSecretValue", {"SecretId": "db", "ClientRequestToken": NEW}, tried_and_used(NEW)),
+        ("PutSecretValue", {"SecretId": "db", "VersionId": ""}, []),
+        ("CreateSecret", {"Name": "new"}, []),
+        ("CreateSecret", {"Name": "new", "KmsKeyId": KEY_ARN}, tried_and_used(TRIED)),
+        (
+            "CreateSecret",
+            {"Name": "new", "KmsKeyId": KEY_ARN, "SecretString": "x", "ClientRequestToken": NEW},
+            tried_and_used(TRIED, NEW),
+        ),
+        ("UpdateSecret", {"SecretId": "db", "VersionId": OLD}, []),
+        ("UpdateSecret", {"SecretId": "db", "SecretString": "x", "ClientRequestToken": NEW}, tried_and_used(NEW)),
+        (
+            "UpdateSecret",
+            {"SecretId": "db", "VersionId": OLD, "KmsKeyId": KEY_ARN},
+            [*tried_and_used(TRIED), ("Decrypt", OLD), *tried_and_used(OLD)],
+        ),
+        ("UpdateSecret", {"SecretId": "db", "KmsKeyId": KEY_ARN}, tried_and_used(TRIED)),
+        ("BatchGetSecretValue", {}, []),
+    ],
+)
+def test_what_secrets_manager_asks_for_each_way_to_a_value(operation, parameters, expected):
+    """DS-10, DS-11, DS-12."""
+    assert through_secrets(operation, **parameters) == expected

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
 import pytest
 import requests
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from kmssim.errors import SetupError
+from kmssim.evaluator.operations import OPERATIONS
 from kmssim.sandbox import gate
 from kmssim.sandbox.answers import Refusal
-from kmssim.sandbox.contract import check_contract, handlers_of
+from kmssim.sandbox.contract import SUPPORTED, check_contract, handlers_of
 from kmssim.sandbox.gate import Gate
 from kmssim.sandbox.identity import root_access_key
+from kmssim.sandbox.service_models import service_model
 
 SERVICES = ("kms", "sts", "iam", "s3", "secretsmanager", "organizations", "ec2")
 ACCOUNT = "111122223333"
@@ -82,6 +87,37 @@ def test_every_call_of_every_gated_service_passes_the_gate(front_end):
             **({"Type": "Sender"} if service in {"sts", "iam"} else {}),
         }, (service, operation)
     assert [service for service, _ in front_end.hooks.seen] == [service for service, _, _ in PROBES]
+
+
+def least(shape):
+    """What a client has to send, of members that must be there."""
+    if shape is None:
+        return {}
+    if shape.type_name == "structure":
+        return {name: least(shape.members[name]) for name in shape.required_members}
+    if shape.type_name == "string":
+        return (shape.enum or ["x" * 40])[0]
+    return {"list": [], "map": {}, "blob": b"x", "integer": 7, "boolean": True}[shape.type_name]
+
+
+def test_every_operation_of_kms_passes_the_gate(front_end):
+    """All that botocore knows, whether or not moto has it: what is new in botocore tomorrow is probed tomorrow."""
+    model = service_model("kms")
+    client = boto3.Session(root_access_key(ACCOUNT), "any", region_name="us-east-1").client("kms", **front_end.client)
+    for operation in model.operation_names:
+        with pytest.raises(ClientError, match="CanaryRefusal"):
+            getattr(client, xform_name(operation))(**least(model.operation_model(operation).input_shape))
+    assert front_end.hooks.seen == [("kms", operation) for operation in model.operation_names]
+    assert len(front_end.hooks.seen) >= 54
+
+
+def test_the_evaluator_decides_every_operation_that_botocore_knows():
+    assert set(service_model("kms").operation_names) <= set(OPERATIONS)
+
+
+def test_the_project_asks_for_the_moto_that_the_gate_knows():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert [one for one in project["dependencies"] if one.startswith("moto")] == [SUPPORTED]
 
 
 def test_a_request_without_any_client_passes_the_gate():
@@ -149,9 +185,24 @@ def drop_registration(monkeypatch):
     monkeypatch.delattr("moto.core.models.botocore_stubber")
 
 
+def drop_grants(monkeypatch):
+    monkeypatch.delattr("moto.kms.models.Grant")
+
+
+def change_grants(monkeypatch):
+    monkeypatch.setattr("moto.kms.models.Key.add_grant", lambda self, wish: None)  # noqa: ARG005
+
+
+def rename_tokens(monkeypatch):
+    monkeypatch.setattr("moto.kms.models.Grant", lambda *_args: SimpleNamespace(id="x", grant_token="y"))
+
+
 @pytest.mark.parametrize(
     ("move", "named"),
     [
+        (drop_grants, r"moto\.kms\.models\.Grant is gone"),
+        (change_grants, r"Key\.add_grant takes other arguments"),
+        (rename_tokens, r"a grant of moto\.kms\.models has no token"),
         (drop_table, r"moto\.kms\.urls\.url_paths is gone"),
         (empty_table, r"url_paths is no longer a dict"),
         (unbind_handlers, r"neither a class method nor a function"),

@@ -417,7 +417,7 @@ def test_what_a_client_declares_arrives_with_the_call():
     assert [wire.declared for _, wire, _ in gate.hooks.calls] == [declared, declared]
 
 
-def test_ciphertexts_of_moto_name_their_key():
+def test_bytes_reach_the_hooks_in_base64():
     with up() as gate:
         kms = client("kms")
         key = kms.create_key()["KeyMetadata"]["KeyId"]

@@ -1,0 +1,64 @@
+"""A `mock_aws` around the sandbox: what it holds in our accounts is put away, and comes back at the end.
+
+moto resets its state with the outermost mock only. So a sandbox inside one would find what is there already, and leave
+behind what it made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from kmssim.sandbox.seams import find_seam
+
+_SERVICES = ("ec2", "iam", "kms", "organizations", "s3", "secretsmanager", "sts")
+_ACROSS_ACCOUNTS = (
+    ("moto.s3.models", "s3_backends", "bucket_accounts"),
+    ("moto.organizations.models", "organizations_backends", "master_accounts"),
+)
+"""moto's indexes from a name to the account that it belongs to."""
+_STAND_IN = "000000000000"
+"""Manages the organization of a world that names no management account."""
+
+
+def is_mocked() -> bool:
+    """Whether some `mock_aws` is active."""
+    return bool(find_seam("moto.core.models", "MockAWS", "_nested_count"))
+
+
+@contextmanager
+def set_aside(accounts: Collection[str]) -> Iterator[None]:
+    """Nothing is in these accounts when the block begins, and after it what was there before."""
+    kept = {service: _taken_out(service, accounts) for service in _SERVICES}
+    indexes = [(index, dict(index)) for index in map(_index, _ACROSS_ACCOUNTS)]
+    try:
+        yield
+    finally:
+        for service, states in kept.items():
+            _taken_out(service, accounts)
+            _backends(service).update(states)
+        for index, before in indexes:
+            index.clear()
+            index.update(before)
+
+
+def empty(accounts: Collection[str]) -> None:
+    """Forget what is in these accounts."""
+    for service in _SERVICES:
+        _taken_out(service, accounts)
+
+
+def _taken_out(service: str, accounts: Collection[str]) -> Mapping[str, Any]:
+    backends = _backends(service)
+    return {account: backends.pop(account) for account in (*accounts, _STAND_IN) if account in backends}
+
+
+def _backends(service: str) -> dict[str, Any]:
+    found: dict[str, Any] = find_seam("moto.backends", "get_backend")(service)
+    return found
+
+
+def _index(place: tuple[str, str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = find_seam(*place)
+    return found

@@ -1,0 +1,156 @@
+"""The gate of an open sandbox over HTTP, on this machine only, for any SDK.
+
+moto's own server serves; in front of it stands what a program that runs for days needs: the whole request is read
+before anybody waits for it, one call is served at a time, nothing of moto's own interface is reachable, and where moto
+fails the caller sees an AWS error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import ipaddress
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+from kmssim.errors import InputError, SetupError
+from kmssim.sandbox.seams import find_seam
+from kmssim.sandbox.turns import TURN
+
+_Environ = dict[str, Any]
+_App = Callable[[_Environ, Any], Iterable[bytes]]
+Tell = Callable[[str], None]
+"""Takes one line about something that went wrong."""
+
+_NOT_OURS = ("/moto-api", "/latest/", "/favicon.ico")
+"""moto's own interface, which would reset the world behind our back, and its instance metadata."""
+
+_SILENCE = 60
+"""After so many seconds without a byte a connection is closed: a client that hangs keeps no thread."""
+
+_WAITING = 128
+_LOOK_FOR_STOP = 0.05
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket to serve on, before anything is started for it. Port 0: a free one.
+
+    Made here because moto's server ends the process when the port is taken.
+
+    Raises:
+        InputError: `host` is not this machine's loopback.
+        SetupError: the port is taken, or what moto's server imports is not installed.
+
+    """
+    if not _is_loopback(host):
+        raise InputError(
+            f"`{host}` is not loopback; whoever reaches the server may use it, so it serves this machine only",
+            hint="127.0.0.1, ::1 or localhost",
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with ExitStack() as stack:
+        try:
+            bound = stack.enter_context(closing(socket.socket(family, socket.SOCK_STREAM)))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((host, port))
+            bound.listen(_WAITING)
+        except OSError as error:
+            raise SetupError(
+                f"cannot serve on {host} port {port}: {error.strerror}; choose another --port, or 0 for a free one"
+            ) from error
+        _check_installed()
+        yield bound
+
+
+@contextmanager
+def serving(bound: socket.socket, tell: Tell) -> Iterator[str]:
+    """Serve the open sandbox on a socket of `listening`; yields the URL."""
+    server = _make_server(bound, tell)
+    thread = threading.Thread(target=server.serve_forever, args=(_LOOK_FOR_STOP,), name="kmssim serve", daemon=True)
+    thread.start()
+    try:
+        yield _url(*bound.getsockname()[:2])
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("flask", "flask_cors") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SetupError(f"serving needs {' and '.join(missing)}, not installed here: pip install 'kmssim[server]'")
+
+
+def _make_server(bound: socket.socket, tell: Tell) -> Any:  # noqa: ANN401 (werkzeug's server)
+    create_app = find_seam("moto.moto_server.werkzeug_app", "create_backend_app")
+    app = _front(find_seam("moto.moto_server.werkzeug_app", "DomainDispatcherApplication")(create_app), tell)
+    handler = _quiet(find_seam("moto.moto_server.werkzeug_app", "MotoRequestHandler"), tell)
+    host, port = bound.getsockname()[:2]
+    return find_seam("werkzeug.serving", "make_server")(
+        host, port, app, threaded=True, request_handler=handler, fd=bound.fileno()
+    )
+
+
+def _quiet(handler: Any, tell: Tell) -> Any:  # noqa: ANN401 (werkzeug's request handler)
+    """The handler without a line for each request, and without patience for connections that fall silent."""
+
+    def log_nothing(_self: object, *_args: object) -> None:
+        return
+
+    def log_error(_self: object, text: str, *values: object) -> None:
+        tell(text % values)
+
+    members = {"timeout": _SILENCE, "log_request": log_nothing, "log_error": log_error}
+    return type("KmssimRequestHandler", (handler,), members)
+
+
+def _front(app: _App, tell: Tell) -> _App:
+    def serve(environ: _Environ, start: Any) -> Iterable[bytes]:  # noqa: ANN401 (WSGI's start_response)
+        if environ.get("PATH_INFO", "").startswith(_NOT_OURS):
+            return _answer(start, "404 Not Found", "UnknownOperationException", "kmssim serves AWS services only")
+        if not _read_whole(environ):
+            return _answer(start, "400 Bad Request", "RequestTimeoutException", "the request broke off")
+        with TURN:
+            try:
+                return app(environ, start)
+            except Exception as error:  # noqa: BLE001 (whatever moto raises: the server goes on)
+                what = f"moto failed: {type(error).__name__}: {error}"
+                tell(what)
+                return _answer(start, "500 Internal Server Error", "KMSInternalException", f"kmssim: {what}")
+
+    return serve
+
+
+def _read_whole(environ: _Environ) -> bool:
+    """Put the body into memory, so that no slow client holds up the others; False: it did not come whole."""
+    chunked = environ.get("wsgi.input_terminated", False)
+    announced = environ.get("CONTENT_LENGTH") or "0"
+    if not chunked and not announced.isdecimal():
+        return False
+    body = environ["wsgi.input"].read() if chunked else environ["wsgi.input"].read(int(announced))
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return chunked or len(body) == int(announced)
+
+
+def _answer(start: Any, status: str, code: str, message: str) -> Iterable[bytes]:  # noqa: ANN401 (WSGI's start_response)
+    body = json.dumps({"__type": code, "message": message}).encode()
+    start(status, [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,133 @@
+"""`kmssim serve`: a world over HTTP until somebody stops it, with a line for each decision."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmssim.evaluator.decision import Authority, Decision
+from kmssim.evaluator.request import Principal
+from kmssim.evaluator.world import World
+from kmssim.explain import explain
+from kmssim.profiles import profiles_json, profiles_of, profiles_text, write_profiles
+from kmssim.render import decision_json, layer_words
+from kmssim.sandbox.decision_log import DecisionLog
+from kmssim.sandbox.sandbox import Sandbox
+from kmssim.sandbox.server import listening, serving
+
+KEPT_DECISIONS = 1000
+"""A server that runs for days keeps the last ones; all have been written out."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_LOOK_FOR_STOP = 0.1
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served, and where; `callers` get profiles beside the declared users and roles."""
+
+    world: World
+    callers: tuple[Principal, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
+    profiles_file: Path | None = None
+    as_json: bool = False
+
+
+def serve(served: Served, authority: Authority, say: Callable[[str], None], complain: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. `say` gets what is meant for the user, `complain` what went wrong.
+
+    Raises:
+        InputError: the host is not loopback.
+        SetupError: the port is taken, something is not installed, or the profiles cannot be written.
+
+    """
+    say = _as_long_as_heard(say)
+    log = DecisionLog(KEPT_DECISIONS, lambda decision: say(_line(decision, as_json=served.as_json)))
+    with (
+        _stop_signals() as stopped,
+        listening(served.host, served.port) as bound,
+        Sandbox(served.world, authority, log) as sandbox,
+    ):
+        profiles = profiles_of(served.world, served.callers, sandbox.sign_in)
+        with serving(bound, complain) as url:
+            text = profiles_text(profiles, url, served.world.region)
+            if served.profiles_file is not None:
+                write_profiles(served.profiles_file, text)
+            say(
+                json.dumps(profiles_json(profiles, url, served.world.region))
+                if served.as_json
+                else _greeting(url, text)
+            )
+            while not stopped():
+                time.sleep(_LOOK_FOR_STOP)
+
+
+def _greeting(url: str, profiles: str) -> str:
+    return f"{profiles}\nkmssim serves on {url}; stop it with Ctrl-C. Each decision:\n"
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Whether a signal to stop has come.
+
+    It is looked for, not waited for: a signal that the system gives to another thread than the main one does not wake
+    that one up, and an event that is set by a handler can meet its own lock.
+    """
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in _STOPPING}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _as_long_as_heard(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Once nobody reads the output any more there is nothing to say; the calls go on."""
+    heard = True
+
+    def speak(text: str) -> None:
+        nonlocal heard
+        if not heard:
+            return
+        try:
+            say(text)
+        except BrokenPipeError:
+            heard = False
+
+    return speak
+
+
+def _line(decision: Decision, *, as_json: bool) -> str:
+    return json.dumps(decision_record(decision)) if as_json else decision_line(decision)
+
+
+def decision_line(decision: Decision) -> str:
+    """One line without a time: decision, caller, operation, key, layers, why; the same for the same call."""
+    explanation = explain(decision)
+    layers = ", ".join(layer_words(decision.layers)) or "-"
+    parts = [decision.word.ljust(5), decision.call.principal.arn, decision.call.operation, _key(decision) or "-"]
+    failed = f"; ends with {decision.failure.code}" if decision.allowed and decision.failure else ""
+    text = f"{' '.join(parts)} [{layers}] because {explanation.because}{failed}"
+    # a caller chooses much of this text; a line stays one line
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
+
+
+def decision_record(decision: Decision) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "principal": decision.call.principal.arn,
+        "operation": decision.call.operation,
+        "key": _key(decision),
+        **{name: value for name, value in decision_json("", decision, brief=True).items() if name != "name"},
+    }
+
+
+def _key(decision: Decision) -> str:
+    return ", ".join(dict.fromkeys(permission.key for permission in decision.permissions if permission.key))
