@@ -128,6 +128,7 @@ ORDER = (
     "kmssim.sandbox.stored_grants",
     "kmssim.sandbox.alias_dates",
     "kmssim.sandbox.make_key",
+    "kmssim.sandbox.kept_parts",
     "kmssim.sandbox.read_policy",
     "kmssim.sandbox.seed_organization",
     "kmssim.sandbox.seed_identities",

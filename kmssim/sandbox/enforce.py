@@ -14,7 +14,7 @@ from botocore import xform_name
 from kmssim.errors import AuthorityError
 from kmssim.evaluator.decision import Authority, Decision, Failure
 from kmssim.evaluator.forward import forward
-from kmssim.evaluator.keys import FoundKey, find_key
+from kmssim.evaluator.keys import FoundKey, find_key, home_account
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.pdp import decide
 from kmssim.evaluator.request import Call, Principal
@@ -23,6 +23,7 @@ from kmssim.sandbox.answers import Answer, Refusal, Rewrite, internal_failure
 from kmssim.sandbox.complete import SERVES, finish, rehearse, serve
 from kmssim.sandbox.front import Finish, Front, Passed
 from kmssim.sandbox.imported import expire
+from kmssim.sandbox.kept_parts import KeptParts
 from kmssim.sandbox.kms_call import to_call
 from kmssim.sandbox.memory import Clients, Memory
 from kmssim.sandbox.seams import find_seam
@@ -74,6 +75,7 @@ class Enforcement:
     clients: Clients
     decisions: list[Decision] = field(default_factory=list)
     regions: list[str] = field(default_factory=list)
+    kept: KeptParts = field(default_factory=KeptParts)
     _world: World | None = None
     _served: dict[int, Served] = field(default_factory=dict)
     _finishes: dict[int, Finish] = field(default_factory=dict)
@@ -82,21 +84,37 @@ class Enforcement:
         """The world as the runtime holds it now. Imported key material expires by itself."""
         with TURN:
             if self._world is not None and expire(self.memory, self._world):
-                self._world = None
+                self.forget_world()
             if self._world is None:
                 self._world = self.read()
             return self._world
 
     def forget_world(self) -> None:
-        """Something may have changed: read again at the next question."""
+        """Anything may have changed: read all of it again at the next question."""
         with TURN:
+            self.kept.forget_all()
             self._world = None
+
+    def _forget_changed(self, service: str, served: Served | None = None) -> None:
+        """What a call may have changed: of KMS the keys that it is about, and which keys their accounts have."""
+        if service == "kms" and served is not None:
+            owners = {key.account for key in served.keys} | {home_account(served.call)}
+            with TURN:
+                self.kept.forget_keys({key.id for key in served.keys}, owners)
+                self._world = None
+        elif service == "iam":
+            with TURN:
+                self.kept.forget("iam")
+                self._world = None
+        else:
+            self.forget_world()
 
     def _look_at(self, region: str) -> None:
         """Read this Region as well from now on: a key may be made there, or be there already."""
         if region not in self.regions and region in regions_of("kms"):
             self.regions.append(region)
-            self.forget_world()
+            with TURN:
+                self._world = None
 
     def before(self, service: str, wire: WireCall, principal: Principal) -> Refusal | Answer | Rewrite | None:
         """Decide a KMS call, or one to a service in front of KMS. Who may call IAM is not decided (see `serve_iam`)."""
@@ -121,7 +139,7 @@ class Enforcement:
         self.decisions.append(_as_it_ended(decision, beside))
         if beside is not None:
             if decision.failure is None and changes_state(call.name):
-                self.forget_world()
+                self._forget_changed(service, served)
             return beside
         rewrite = _route(world, call, wire, decision)
         self._served[id(wire)] = served  # last: what fails before would leave it here for ever
@@ -131,7 +149,7 @@ class Enforcement:
         """What the call changed is read at the next question."""
         served, complete = self._served.pop(id(wire), None), self._finishes.pop(id(wire), None)
         if changes_state(wire.operation):
-            self.forget_world()
+            self._forget_changed(service, served)
         if service == "iam":
             return after_iam(IamCall(wire, principal.account, self.memory, self.clients), answer)
         if complete is not None and answer.status < 300:  # noqa: PLR2004 - HTTP success
@@ -141,7 +159,7 @@ class Enforcement:
     def _before_iam(self, wire: WireCall, principal: Principal) -> Refusal | Answer | None:
         answer = before_iam(IamCall(wire, principal.account, self.memory, self.clients))
         if isinstance(answer, Answer):
-            self.forget_world()
+            self._forget_changed("iam")
         return answer
 
     def _before_service(self, wire: WireCall, principal: Principal) -> Refusal | Answer | Rewrite | None:

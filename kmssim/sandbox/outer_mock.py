@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from kmssim.sandbox.memory import Clients
 from kmssim.sandbox.seams import find_seam
 
 _SERVICES = ("ec2", "iam", "kms", "organizations", "s3", "secretsmanager", "sts")
@@ -62,3 +63,27 @@ def _backends(service: str) -> dict[str, Any]:
 def _index(place: tuple[str, str, str]) -> dict[str, Any]:
     found: dict[str, Any] = find_seam(*place)
     return found
+
+
+@contextmanager
+def leave_behind(reader: Clients, user_arn: str) -> Iterator[None]:
+    """At the end a user of ours is gone, so that a mock around the sandbox keeps what the test made and no more."""
+    account, name = user_arn.split(":")[4], user_arn.rpartition("/")[2]
+    try:
+        yield
+    finally:
+        _remove_user(reader("iam", account, "us-east-1"), name)
+
+
+def _remove_user(iam: Any, name: str) -> None:  # noqa: ANN401 (a boto3 client)
+    users = {user["UserName"] for page in iam.get_paginator("list_users").paginate() for user in page["Users"]}
+    if name in users:
+        for group in iam.list_groups_for_user(UserName=name)["Groups"]:
+            iam.remove_user_from_group(UserName=name, GroupName=group["GroupName"])
+        for policy in iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]:
+            iam.detach_user_policy(UserName=name, PolicyArn=policy["PolicyArn"])
+        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        for policy in iam.list_user_policies(UserName=name)["PolicyNames"]:
+            iam.delete_user_policy(UserName=name, PolicyName=policy)
+        iam.delete_user(UserName=name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.request import parse_arn
 from kmssim.evaluator.world import Key
+from kmssim.sandbox.kept_parts import KeptParts
 from kmssim.sandbox.memory import Clients, KeyNote, Memory
 from kmssim.sandbox.read_policy import read_policy
 from kmssim.sandbox.repairs import keys_as_aws_has_them
@@ -16,20 +18,26 @@ from kmssim.sandbox.stored_grants import read_grants, with_known_index
 _RESERVED = "alias/aws/"
 
 
-def read_keys(account: str, clients: Clients, memory: Memory, regions: Sequence[str]) -> tuple[Key, ...]:
+def read_keys(
+    account: str, clients: Clients, memory: Memory, regions: Sequence[str], parts: KeptParts
+) -> tuple[Key, ...]:
     """Every key of the account: those that were declared in their order, then the others as moto lists them."""
+    found: list[Key] = []
     with keys_as_aws_has_them():
-        found = [key for region in regions for key in _keys_of_region(clients("kms", account, region), memory)]
+        for region in regions:
+            kms = clients("kms", account, region)
+            for arn, aliases in parts.get(("keys", account, region), partial(_list_keys, kms)):
+                found.append(parts.get(("key", arn, aliases), partial(_read_key, kms, arn, aliases, memory)))
     order = {arn: place for place, arn in enumerate(memory.keys)}
     return tuple(sorted(found, key=lambda key: order.get(key.arn, len(order))))
 
 
-def _keys_of_region(kms: Any, memory: Memory) -> Iterator[Key]:  # noqa: ANN401 (a boto3 client)
+def _list_keys(kms: Any) -> list[tuple[str, tuple[str, ...]]]:  # noqa: ANN401 (a boto3 client)
+    """The keys of a Region by their ARNs, each with its aliases."""
     aliases: dict[str, list[str]] = {}
     for alias in _all(kms, "list_aliases", "Aliases"):
         aliases.setdefault(alias["TargetKeyId"], []).append(alias["AliasName"])
-    for listed in _all(kms, "list_keys", "Keys"):
-        yield _read_key(kms, listed["KeyArn"], tuple(aliases.get(listed["KeyId"], ())), memory)
+    return [(listed["KeyArn"], tuple(aliases.get(listed["KeyId"], ()))) for listed in _all(kms, "list_keys", "Keys")]
 
 
 def _read_key(kms: Any, arn: str, aliases: tuple[str, ...], memory: Memory) -> Key:  # noqa: ANN401 (a boto3 client)

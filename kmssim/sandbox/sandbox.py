@@ -155,7 +155,8 @@ class Sandbox:
         seeded = self._seeded
         assert seeded is not None  # noqa: S101 - the gate is asked only inside the `with`
         regions = self._enforcement.regions
-        return read_world(self._reader.client, seeded.memory, accounts=seeded.accounts, regions=regions)
+        kept = self._enforcement.kept
+        return read_world(self._reader.client, seeded.memory, accounts=seeded.accounts, regions=regions, kept=kept)
 
     @property
     def world(self) -> World:

@@ -315,7 +315,7 @@ def test_a_key_with_50_000_grants_is_served_page_by_page(kms):
         grant = key.add_grant(f"n-{number}", f"arn:aws:iam::{HERE}:role/r{number}", ["Encrypt"], None, None)
         key.grants[f"{number:064x}"] = key.grants.pop(grant.id)
         grant.id = f"{number:064x}"
-    kms.tag_resource(KeyId=OTHER, Tags=[{"TagKey": "a", "TagValue": "b"}])  # makes the sandbox look again
+    kms.tag_resource(KeyId=CROWDED, Tags=[{"TagKey": "a", "TagValue": "b"}])  # makes the sandbox look at it again
     page = kms.list_grants(KeyId=CROWDED, Limit=100)
     assert refused(make, kms=kms, KeyId=CROWDED)[0] == "LimitExceededException"
     started = time.perf_counter()
@@ -327,7 +327,7 @@ def test_a_key_with_50_000_grants_is_served_page_by_page(kms):
     assert [grant["Name"] for grant in one["Grants"]] == ["n-49999"]
     assert took / 21 < 0.1, "a page costs a page, not a walk through all grants"
     key.grants.clear()
-    kms.untag_resource(KeyId=OTHER, TagKeys=["a"])
+    kms.untag_resource(KeyId=CROWDED, TagKeys=["a"])
 
 
 def test_a_grant_that_moto_made_alone_is_found_afterwards(kms, sandbox):
