@@ -59,7 +59,10 @@ def check_state(at_hand: Authorized) -> Failure | None:
     for leg in at_hand.key_legs:
         key = leg.key
         assert key is not None  # noqa: S101 - key_legs have keys
-        found = state_failure(at_hand.call.name, key.state, spec=key.spec, origin=key.origin, on=leg.on)
+        waits = key.pending_material
+        found = state_failure(
+            at_hand.call.name, key.state, spec=key.spec, origin=key.origin, pending_material=waits, on=leg.on
+        )
         read = _read(found, at_hand.questions)
         if read is not None:
             return Failure(read.code, read.message(key.arn), read.rule)

@@ -99,7 +99,8 @@ class Key:
     """A KMS key with everything that an authorization decision or its outcome looks at.
 
     `label` is the scenario's name for it. `multi_region` is None, `PRIMARY` or `REPLICA`. `ram_policy` is the second
-    key policy that a resource share added (PG-50).
+    key policy that a resource share added (PG-50). `pending_material`: imported material waits for on-demand rotation
+    (EM-38); only a runtime knows.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Key:
     aliases: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     grants: tuple[Grant, ...] = ()
+    pending_material: bool = False
     label: str = field(default="", compare=False)
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.request import parse_arn
 from kmssim.evaluator.world import Key
+from kmssim.sandbox.imported import ImportNotes
 from kmssim.sandbox.kept_parts import KeptParts
 from kmssim.sandbox.memory import Clients, KeyNote, Memory
 from kmssim.sandbox.read_policy import read_policy
@@ -41,7 +42,7 @@ def _list_keys(kms: Any) -> list[tuple[str, tuple[str, ...]]]:  # noqa: ANN401 (
 
 
 def _read_key(kms: Any, arn: str, aliases: tuple[str, ...], memory: Memory) -> Key:  # noqa: ANN401 (a boto3 client)
-    note = memory.keys.get(arn, KeyNote())
+    note, imported = memory.keys.get(arn, KeyNote()), memory.notes(ImportNotes).keys.get(arn)
     about = kms.describe_key(KeyId=arn)["KeyMetadata"]
     label = note.label or about["KeyId"]
     text = kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
@@ -64,6 +65,7 @@ def _read_key(kms: Any, arn: str, aliases: tuple[str, ...], memory: Memory) -> K
         aliases=aliases,
         tags={tag["TagKey"]: tag["TagValue"] for tag in _all(kms, "list_resource_tags", "Tags", KeyId=arn)},
         grants=read_grants(arn, about["AWSAccountId"], region, memory),
+        pending_material=bool(imported and imported.pending),
         label=label,
     )
     return with_known_index(key, memory)

@@ -265,6 +265,19 @@ def listed(kms, arn) -> list[tuple[str, str, str]]:
     return [(each["KeyMaterialId"], each["KeyMaterialState"], each["ImportState"]) for each in found]
 
 
+def test_waiting_material_becomes_current_by_rotation_on_demand_and_the_old_still_decrypts(kms):
+    """EM-38: without material that waits there is nothing to rotate to."""
+    arn = new(kms)
+    bring(kms, arn, b"1" * 32)
+    blob = kms.encrypt(KeyId=arn, Plaintext=b"x")["CiphertextBlob"]
+    assert refused(kms.rotate_key_on_demand, KeyId=arn)[0] == "KMSInvalidStateException"
+    second = bring(kms, arn, b"2" * 32, ImportType="NEW_KEY_MATERIAL")["KeyMaterialId"]
+    kms.rotate_key_on_demand(KeyId=arn)
+    assert kms.describe_key(KeyId=arn)["KeyMetadata"]["CurrentKeyMaterialId"] == second
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    assert refused(kms.rotate_key_on_demand, KeyId=arn)[0] == "KMSInvalidStateException"
+
+
 def test_new_material_waits_for_rotation_and_only_one_at_a_time(kms):
     arn = new(kms)
     first = bring(kms, arn)["KeyMaterialId"]
