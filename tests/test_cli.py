@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = "labs/01_key_policy_must_trust/scenario.json"
-VERBS = ("decide", "compare", "rule", "schema")
+VERBS = ("decide", "compare", "serve", "rule", "schema")
 
 
 def kmssim(*arguments: str, cwd: Path = ROOT, stdin: str | None = None, **environment: str):

@@ -20,7 +20,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 def test_the_readme_shows_output_and_an_example():
     assert len(OUTPUTS) == 2
-    assert len(EXAMPLES) == 1
+    assert len(EXAMPLES) == 2
 
 
 @pytest.mark.parametrize(("command", "shown"), OUTPUTS)
@@ -34,6 +34,38 @@ def test_shown_output_is_what_the_command_prints(command, shown):
 def test_the_python_example_runs():
     ran = subprocess.run([sys.executable, "-c", EXAMPLES[0]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout.strip()) == (0, "ALLOW"), ran.stderr
+
+
+OWN_CODE = """
+import pytest
+from botocore.exceptions import ClientError
+
+
+def read_orders(kms):
+    with pytest.raises(ClientError, match="InvalidCiphertext"):
+        kms.decrypt(KeyId="alias/orders", CiphertextBlob=b"not made here")
+
+
+"""
+
+
+def test_the_example_for_own_tests_runs(tmp_path):
+    scenario = ROOT / "labs" / "02_key_policy_trusts" / "scenario.json"
+    (tmp_path / "orders.json").write_text(scenario.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "test_orders.py").write_text(OWN_CODE + EXAMPLES[1], encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
 def test_every_verb_is_in_the_tour():

@@ -45,6 +45,8 @@ class Maker:
         parameters = {name: value for name, value in {**given, **made}.items() if value is not None}
         if call.name == "ImportKeyMaterial":
             parameters = {**self._import(call, given), **parameters}
+        if isinstance(parameters.get("GrantToken"), str):
+            parameters["GrantToken"] = self.token_of(str(parameters["GrantToken"]))
         if call.grant_tokens:
             tokens = [self.token_of(grant) for grant in call.grant_tokens]
             parameters.update({"GrantToken": tokens[0]} if call.name == "RetireGrant" else {"GrantTokens": tokens})

@@ -42,8 +42,10 @@ class SignIn:
 
     def as_principal(self, principal: Principal) -> Credentials:
         """Credentials of a principal with its session. Raises InputError when the world has no such principal."""
-        if principal.kind is PrincipalKind.ROOT:
+        if principal.kind is PrincipalKind.ROOT and principal.arn.startswith("arn:aws:"):
             return root_credentials(principal.account)
+        if principal.kind is PrincipalKind.ROOT:  # of another partition, which an access key does not tell
+            return self._identities.mint(principal)
         if principal.kind is PrincipalKind.SERVICE:
             return self._identities.mint(principal)
         with bypassed():
