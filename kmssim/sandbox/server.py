@@ -70,12 +70,15 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 @contextmanager
 def serving(bound: socket.socket, tell: Tell) -> Iterator[str]:
     """Serve the open sandbox on a socket of `listening`; yields the URL."""
-    server = _make_server(bound, tell)
+    stopping = threading.Event()
+    server = _make_server(bound, tell, stopping)
     thread = threading.Thread(target=server.serve_forever, args=(_LOOK_FOR_STOP,), name="kmssim serve", daemon=True)
     thread.start()
     try:
         yield _url(*bound.getsockname()[:2])
     finally:
+        with TURN:  # who is being served is served to the end; nobody is after that
+            stopping.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -98,9 +101,9 @@ def _check_installed() -> None:
         raise SetupError(f"serving needs {' and '.join(missing)}, not installed here: pip install 'kmssim[server]'")
 
 
-def _make_server(bound: socket.socket, tell: Tell) -> Any:  # noqa: ANN401 (werkzeug's server)
+def _make_server(bound: socket.socket, tell: Tell, stopping: threading.Event) -> Any:  # noqa: ANN401 (werkzeug's server)
     create_app = find_seam("moto.moto_server.werkzeug_app", "create_backend_app")
-    app = _front(find_seam("moto.moto_server.werkzeug_app", "DomainDispatcherApplication")(create_app), tell)
+    app = _front(find_seam("moto.moto_server.werkzeug_app", "DomainDispatcherApplication")(create_app), tell, stopping)
     handler = _quiet(find_seam("moto.moto_server.werkzeug_app", "MotoRequestHandler"), tell)
     host, port = bound.getsockname()[:2]
     return find_seam("werkzeug.serving", "make_server")(
@@ -121,13 +124,15 @@ def _quiet(handler: Any, tell: Tell) -> Any:  # noqa: ANN401 (werkzeug's request
     return type("KmssimRequestHandler", (handler,), members)
 
 
-def _front(app: _App, tell: Tell) -> _App:
+def _front(app: _App, tell: Tell, stopping: threading.Event) -> _App:
     def serve(environ: _Environ, start: Any) -> Iterable[bytes]:  # noqa: ANN401 (WSGI's start_response)
         if environ.get("PATH_INFO", "").startswith(_NOT_OURS):
             return _answer(start, "404 Not Found", "UnknownOperationException", "kmssim serves AWS services only")
         if not _read_whole(environ):
             return _answer(start, "400 Bad Request", "RequestTimeoutException", "the request broke off")
         with TURN:
+            if stopping.is_set():
+                raise ConnectionAbortedError  # werkzeug hangs up: an answer from a closing sandbox would be a wrong one
             try:
                 return app(environ, start)
             except Exception as error:  # noqa: BLE001 (whatever moto raises: the server goes on)
