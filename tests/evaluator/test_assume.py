@@ -6,15 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-
-from kmssim.evaluator.assume import Assumption, assume
-from kmssim.evaluator.combine import PYTHON
-from kmssim.evaluator.decision import Authority, Layer, PathKind, Reason, Ruling
-from kmssim.evaluator.pdp import decide
-from kmssim.evaluator.policy import Effect, PolicyKind, parse_policy
-from kmssim.evaluator.request import Call, Principal, PrincipalKind, Session, service_principal
-from kmssim.evaluator.world import Account, Group, Organization, Role, Unit, User, World
-from tests.evaluator.building import (
+from building import (
     ACCOUNT,
     ANA,
     EVERYTHING,
@@ -35,6 +27,14 @@ from tests.evaluator.building import (
     with_account,
     world,
 )
+
+from kmssim.evaluator.assume import Assumption, assume
+from kmssim.evaluator.combine import PYTHON
+from kmssim.evaluator.decision import Authority, Layer, PathKind, Reason, Ruling
+from kmssim.evaluator.pdp import decide
+from kmssim.evaluator.policy import Effect, PolicyKind, parse_policy
+from kmssim.evaluator.request import Call, Principal, PrincipalKind, Session, service_principal
+from kmssim.evaluator.world import Account, Group, Organization, Role, Unit, User, World
 
 TARGET = f"arn:aws:iam::{ACCOUNT}:role/app/target"
 AS_TARGET = f"arn:aws:sts::{ACCOUNT}:assumed-role/target/batch"

@@ -176,6 +176,7 @@ def test_an_import_token_expires(kms, monkeypatch):
         ("ECC_NIST_P256", "SIGN_VERIFY", private_bytes(PRIVATE["ECC_NIST_P384"])),
         ("RSA_3072", "SIGN_VERIFY", private_bytes(PRIVATE["RSA_2048"])),
     ],
+    ids=["too short", "too short a MAC key", "no key", "another curve", "another size"],
 )
 def test_material_that_is_none_of_the_keys_spec_is_refused(kms, spec, usage, content):
     arn = new(kms, KeySpec=spec, KeyUsage=usage)

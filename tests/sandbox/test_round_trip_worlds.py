@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, given, settings
 from moto import mock_aws
+from worlds import worlds
 
 from kmssim.sandbox.read import read_world
 from kmssim.sandbox.reader import Reader
 from kmssim.sandbox.seed import seed
-from tests.sandbox.worlds import worlds
 
 client = Reader().client
 

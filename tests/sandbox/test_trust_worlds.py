@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from test_trust import ANA, FAR, HERE, ROOT, assume, policy, refused, trusts, world
+
 from kmssim.errors import AuthorityError
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.decision import Authority
 from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.world import Account, Organization, Role, Unit, User, World
 from kmssim.sandbox.sandbox import Sandbox
-from tests.sandbox.test_trust import ANA, FAR, HERE, ROOT, assume, policy, refused, trusts, world
 
 
 def test_a_clients_changes_to_trust_and_policies_count_at_the_next_call():
