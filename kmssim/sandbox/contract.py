@@ -24,7 +24,7 @@ from kmssim.sandbox.reader import ACCOUNT_HEADER
 from kmssim.sandbox.seams import find_seam
 from kmssim.sandbox.service_models import protocol_of
 
-SUPPORTED = "moto>=5.1.22,<5.3"
+SUPPORTED = "moto>=5.2.1,<5.3"
 """The releases that the gate knows, said here and, for whoever installs, in pyproject.toml."""
 
 _PROBE_ACCOUNT = "000000000042"

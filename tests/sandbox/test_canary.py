@@ -140,14 +140,14 @@ def test_this_moto_keeps_the_contract():
     check_contract(SERVICES)
 
 
-@pytest.mark.parametrize("version", ["4.2.14", "5.1.21", "5.3.0", "6.0.0"])
+@pytest.mark.parametrize("version", ["4.2.14", "5.1.22", "5.2.0", "5.3.0", "6.0.0"])
 def test_another_moto_is_refused_by_its_version(monkeypatch, version):
     monkeypatch.setattr("moto.__version__", version)
-    with pytest.raises(SetupError, match=rf"moto {version} is installed.*install moto>=5\.1\.22,<5\.3"):
+    with pytest.raises(SetupError, match=rf"moto {version} is installed.*install moto>=5\.2\.1,<5\.3"):
         check_contract(())
 
 
-@pytest.mark.parametrize("version", ["5.1.22", "5.2.0", "5.2.5", "5.2.6.dev0"])
+@pytest.mark.parametrize("version", ["5.2.1", "5.2.5", "5.2.6.dev0"])
 def test_the_supported_range_is_taken(monkeypatch, version):
     monkeypatch.setattr("moto.__version__", version)
     check_contract(("kms",))
