@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kmssim.evaluator.policy import Policy, PolicyKind
+from kmssim.evaluator.request import partition_of
 from kmssim.evaluator.world import Account, Bucket, Group, Key, Organization, Role, Secret, User
-from kmssim.scenario_keys import partition_of, read_key
+from kmssim.scenario_keys import read_key
 from kmssim.scenario_models import (
     AccountDocument,
     BucketDocument,

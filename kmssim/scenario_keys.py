@@ -10,19 +10,13 @@ from dataclasses import replace
 from kmssim.errors import InputError
 from kmssim.evaluator.operations import GRANT_OPERATIONS, KEY_SPECS, KeyKind, key_kind
 from kmssim.evaluator.policy import Policy, PolicyKind, default_key_policy
-from kmssim.evaluator.request import parse_principal
+from kmssim.evaluator.request import parse_principal, partition_of
 from kmssim.evaluator.world import Constraints, Grant, Key
 from kmssim.scenario_models import ConstraintsDocument, GrantDocument, KeyDocument
 from kmssim.scenario_places import Place
 from kmssim.scenario_policies import read_policy
 
 _MOST_PAIRS = 8
-_PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
-
-
-def partition_of(region: str) -> str:
-    """The partition that a Region lies in."""
-    return next((name for start, name in _PARTITIONS.items() if region.startswith(f"{start}-")), "aws")
 
 
 def read_key(label: str, document: KeyDocument, account: str, region: str, place: Place) -> Key:
