@@ -1,18 +1,22 @@
 """Grants, and a key's grants by what a request asks for: the index that makes 50,000 of them as quick as one (GR-6).
 
-A request finds the grants that can fit it by operation, grantee, source and encryption context. Grants that ask for the
-same are alike: of each sort a few are kept, enough for an explanation. Whether a grant that was found really fits is
-decided in `grants`; the index only never leaves out one that does, on any reading of the open questions (names of the
-encryption context are looked up without regard to case, UN-3; a source may be absent, UN-6).
+A request finds the grants that can fit it by holder, source, encryption context and operation. Grants that list the
+same operations and ask for the same context are of one sort and answer a request alike: the first few of each are
+looked at, enough for an explanation. Whether a grant that was found really fits is decided in `grants`; the index only
+never leaves out one that does, on any reading of the open questions (names of the encryption context are looked up
+without regard to case, UN-3; a source may be absent, UN-6).
+
+An index is a value: with a grant more or less there is another one, which shares nearly everything with the first. It
+finds the same grants, in the same order, whichever way it came about.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, product
+from functools import lru_cache
 
+from kmssim.evaluator.persistent import Numbered, PersistentMap, Run, alone, extended, first_of, reduced, things_of
 from kmssim.evaluator.request import parse_arn
 
 FEW = 5
@@ -24,8 +28,6 @@ WITH_CONTEXT = frozenset({
 })  # fmt: skip
 """The operations that carry an encryption context, and so are bound by constraints on it (GR-11)."""
 
-_ANY_SOURCE = "*"
-_NO_CONTEXT = "an operation that carries none"
 _Pair = tuple[str, str]
 
 
@@ -67,85 +69,239 @@ class Grant:
         return self.retiring or self.retiring_service
 
 
-_Shelf = dict[Hashable, dict[Hashable, list[Grant]]]
-"""A place, and there the grants by sort: those of one sort answer a request alike, so a few of each are kept."""
+_NO_SOURCE, _ANY_SOURCE, _NOT_YET = range(3)
+_SECTIONS = (_NO_SOURCE, _ANY_SOURCE, _NOT_YET)
+"""Each grant to a holder is in one of these; one that asks for a source is under that source, too."""
+
+_FREE, _EQUALS, _SUBSET = range(3)
+"""What a grant asks of the encryption context: nothing, to be equal, or to hold some pairs."""
+
+_Sort = tuple[frozenset[str], Hashable]
+"""The operations that grants list, and what they ask of the encryption context."""
+
+_MORE: _Sort = (frozenset(), "grants that ask for these pairs and for more")
+
+_Place = tuple[Hashable, ...]
+_Few = list[Numbered[Grant]]
+_Alter = Callable[[Run[Grant] | None, Run[Grant]], Run[Grant] | None]
+_Changes = dict[_Place, dict[_Sort, Run[Grant]]]
+_Shelf = PersistentMap[_Place, dict[_Sort, Run[Grant]]]
 
 
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class GrantIndex:
-    """The grants of one key: `by_id`, `by_name` (GR-7), and by what a request asks for."""
+    """The grants of one key by id, by name (GR-7), and by what a request asks for.
 
-    def __init__(self, grants: Iterable[Grant]) -> None:
-        """Look at each grant, once and for all."""
-        listed = tuple(grants)
-        self.by_id: dict[str, Grant] = {}
-        self.by_name: dict[str, list[Grant]] = {}
-        self._usable: _Shelf = {}
-        self._naming: _Shelf = {}
-        self._kin: _Shelf = {}
-        common = Counter(pair for grant in listed for pair in fold(grant.constraints.encryption_context_subset))
-        for grant in listed:
-            self._add(grant, common)
+    `_usable` has three kinds of place. A section, `(holder, source)`, has the grants by operations and kind of
+    constraint. `(holder, source, _EQUALS, *pairs)` has those that ask for just this context, and `(holder, source,
+    _SUBSET, *pairs)` those that ask for these pairs, among others or not: a request goes on from there, by one pair
+    more. `_kin` has a place for each role and account, see `kin_of`.
+    """
+
+    _size: int = 0
+    _last: int = 0
+    _by_id: PersistentMap[str, Run[Grant]] = field(default_factory=PersistentMap)
+    _by_name: PersistentMap[str, Run[Grant]] = field(default_factory=PersistentMap)
+    _usable: _Shelf = field(default_factory=PersistentMap)
+    _kin: _Shelf = field(default_factory=PersistentMap)
 
     def __len__(self) -> int:
         """How many grants there are."""
-        return len(self.by_id)
+        return self._size
 
-    def _add(self, grant: Grant, common: Mapping[_Pair, int]) -> None:
-        self.by_id.setdefault(grant.id, grant)
-        if grant.name is not None:
-            self.by_name.setdefault(grant.name, []).append(grant)
-        holder, operations = grant.holder, frozenset(grant.operations)
-        if _keep(self._naming, holder, operations, grant):
-            for relation in kin_of(holder):
-                _keep(self._kin, relation, operations, grant)
-        if grant.pending:
-            return  # it is found by its token alone (GR-50)
-        alike, anchor = (operations, *_context_of(grant)), _anchor(grant, common)
-        for source in _sources(grant):
-            _keep(self._usable, (holder, source, anchor), alike, grant)
-            _keep(self._usable, (holder, source, _NO_CONTEXT), operations, grant)
+    def find(self, grant_id: str) -> Grant | None:
+        """The grant of this id."""
+        return next((grant for _, grant in things_of(self._by_id.get(grant_id))), None)
+
+    def named(self, name: str) -> list[Grant]:
+        """The grants of this name."""
+        return [grant for _, grant in things_of(self._by_name.get(name))]
+
+    def with_grant(self, grant: Grant) -> GrantIndex:
+        """The index with one grant more, which comes last."""
+        return self.changed(added=(grant,))
+
+    def without(self, grant_id: str) -> GrantIndex:
+        """The index without the grant of this id; the same one when there is none."""
+        grant = self.find(grant_id)
+        return self if grant is None else self.changed(removed=(grant,))
+
+    def changed(self, removed: Iterable[Grant] = (), added: Iterable[Grant] = ()) -> GrantIndex:
+        """The index without some of its grants, and with others, which come last."""
+        gone: dict[int, Grant] = {}
+        for grant in removed:
+            same_id = things_of(self._by_id.get(grant.id))
+            gone[next(number for number, one in same_id if one == grant and number not in gone)] = grant
+        come = dict(enumerate(added, self._last + 1))
+        by_id: dict[str, Run[Grant] | None] = {}
+        by_name: dict[str, Run[Grant] | None] = {}
+        usable: _Changes = {}
+        kin: _Changes = {}
+        steps: tuple[tuple[_Alter, dict[int, Grant]], ...] = ((reduced, gone), (extended, come))
+        for alter, grants in steps:
+            for one in grants.items():
+                grant, single = one[1], alone(one)
+                _alter_run(by_id, self._by_id, grant.id, alter, single)
+                if grant.name is not None:
+                    _alter_run(by_name, self._by_name, grant.name, alter, single)
+                for place, sort in _places_of(grant):
+                    _alter_place(usable, self._usable, place, sort, alter, single)
+                for relation in kin_of(grant.holder):
+                    _alter_place(kin, self._kin, relation, _sort(grant.operations, _FREE), alter, single)
+        return GrantIndex(
+            self._size + len(come) - len(gone),
+            self._last + len(come),
+            self._by_id.updated(by_id),
+            self._by_name.updated(by_name),
+            self._usable.updated(usable),
+            self._kin.updated(kin),
+        )
 
     def that_can_fit(
         self, operation: str, holder: str, source: str | None, pairs: Mapping[str, str] | None
-    ) -> Iterator[Grant]:
+    ) -> list[Grant]:
         """The grants to `holder` that can fit a request from `source` with this encryption context, of each sort a few.
 
         Without a source they include those that ask for one, whichever it is. For CreateGrant context and source are
         those of the new grant.
         """
-        anchors: tuple[Hashable, ...] = (_NO_CONTEXT,)
-        if operation in WITH_CONTEXT or operation == "CreateGrant":
-            folded = fold(pairs)
-            anchors = (None, frozenset(folded), *sorted(folded))
-        for place in product((holder,), (None, source if source is not None else _ANY_SOURCE), anchors):
-            yield from _taken(self._usable, place, operation)
+        bound = operation in WITH_CONTEXT or operation == "CreateGrant"
+        found: _Few = []
+        for origin in (_NO_SOURCE, _ANY_SOURCE if source is None else source):
+            section = self._usable.get((holder, origin))
+            if section is None:
+                continue
+            if not bound:
+                found += _few_of_each(section, operation)
+                continue
+            kinds = [kind for operations, kind in section if operation in operations]
+            if _FREE in kinds:
+                found += _few_of_each(section, operation, _FREE)
+            if _EQUALS in kinds:
+                found += _few_of_each(self._usable.get((holder, origin, _EQUALS, *sorted(fold(pairs)))), operation)
+            if _SUBSET in kinds:
+                found += self._with_pairs_among(sorted(fold(pairs)), operation, (holder, origin, _SUBSET))
+        return [grant for _, grant in found]
 
-    def holding(self, operation: str, holder: str) -> list[Grant]:
-        """A few of those that name `holder` for the operation, be they usable or not."""
-        return list(islice(_taken(self._naming, holder, operation), FEW))
+    def _with_pairs_among(self, pairs: Sequence[_Pair], operation: str, start: _Place) -> _Few:
+        """From place to place, a pair more each time: the fewer pairs grants ask for, the earlier they come."""
+        get, found = self._usable.get, list[Numbered[Grant]]()
+        reached = [(start, 0)]
+        for place, begin in reached:
+            for at in range(begin, len(pairs)):
+                further = (*place, pairs[at])
+                here = get(further)
+                if here is None:
+                    continue
+                if _MORE in here:
+                    reached.append((further, at + 1))
+                if len(here) > 1 or _MORE not in here:
+                    found += _few_of_each(here, operation)
+        return found
 
-    def naming(self, holder: str) -> list[Grant]:
-        """A few of those that name `holder`, for whatever operation."""
-        return list(islice(_taken(self._naming, holder), FEW))
+    def holding(self, operation: str | None, holder: str) -> list[Grant]:
+        """The first few of those that name `holder` for the operation, None: for any; be they usable or not."""
+        sections = (self._usable.get((holder, section)) for section in _SECTIONS)
+        return _first_few(one for section in sections for one in _few_of_each(section, operation))
 
-    def of_kin(self, operation: str, relation: Hashable) -> list[Grant]:
-        """A few of those that give the operation to somebody of that role or account, see `kin_of`."""
-        return list(islice(_taken(self._kin, relation, operation), FEW))
-
-
-def _keep(shelf: _Shelf, place: Hashable, alike: Hashable, grant: Grant) -> bool:
-    """Put the grant there unless a few of its sort are there already; whether it was put."""
-    kept = shelf.setdefault(place, {}).setdefault(alike, [])
-    if len(kept) == FEW:
-        return False
-    kept.append(grant)
-    return True
+    def of_kin(self, operation: str, relation: tuple[str, ...]) -> list[Grant]:
+        """The first few of those that give the operation to somebody of that role or account, see `kin_of`."""
+        return _first_few(_few_of_each(self._kin.get(relation), operation))
 
 
-def _taken(shelf: _Shelf, place: Hashable, operation: str | None = None) -> Iterator[Grant]:
-    for alike in shelf.get(place, {}).values():
-        if operation is None or operation in alike[0].operations:  # those that are alike list the same operations
-            yield from alike
+def index_after(index: GrantIndex, before: Sequence[Grant], after: Sequence[Grant]) -> GrantIndex:
+    """The index of the grants `after`, from that of those `before`: by what came and went, however the two differ.
+
+    Both are walked through side by side: what stands in the way went, what is left at the end came.
+    """
+    if after is before:
+        return index
+    removed: list[Grant] = []
+    rest = iter(before)
+    kept = 0
+    for grant in after:
+        for old in rest:
+            if old is grant:
+                kept += 1
+                break
+            removed.append(old)
+        else:
+            break
+    return index.changed([*removed, *rest], after[kept:])
+
+
+def _alter_run(
+    changes: dict[str, Run[Grant] | None],
+    known: PersistentMap[str, Run[Grant]],
+    key: str,
+    alter: _Alter,
+    single: Run[Grant],
+) -> None:
+    changes[key] = alter(changes[key] if key in changes else known.get(key), single)
+
+
+def _alter_place(
+    changes: _Changes, shelf: _Shelf, place: _Place, sort: _Sort, alter: _Alter, single: Run[Grant]
+) -> None:
+    here = changes.get(place)
+    if here is None:
+        here = changes[place] = (shelf.get(place) or {}).copy()
+    run = alter(here.get(sort), single)
+    if run is None:
+        del here[sort]
+    else:
+        here[sort] = run
+
+
+def _few_of_each(here: Mapping[_Sort, Run[Grant]] | None, operation: str | None, only: Hashable = None) -> _Few:
+    """In order, the first few of each sort that lists the operation."""
+    found: _Few = []
+    for (operations, asks), run in (here or {}).items():
+        if (operation is None or operation in operations) and (only is None or asks == only):
+            found += first_of(run, FEW)
+    return sorted(found, key=_number) if len(found) > 1 else found
+
+
+def _first_few(found: Iterable[Numbered[Grant]]) -> list[Grant]:
+    return [grant for _, grant in sorted(found, key=_number)[:FEW]]
+
+
+def _number(one: Numbered[Grant]) -> int:
+    return one[0]
+
+
+def _places_of(grant: Grant) -> Iterator[tuple[_Place, _Sort]]:
+    """Where a grant is found: in a section, and there by the encryption context that it asks for."""
+    holder, operations, constraints = grant.holder, grant.operations, grant.constraints
+    if grant.pending:
+        yield (holder, _NOT_YET), _sort(operations, _FREE)  # it is found by its token alone (GR-50)
+        return
+    equals, subset = constraints.encryption_context_equals, constraints.encryption_context_subset
+    kind = _EQUALS if equals is not None else _SUBSET if subset else _FREE
+    pairs, spelling = _read(equals or subset or {})
+    source = constraints.source_arn
+    for origin in (_NO_SOURCE,) if source is None else (source, _ANY_SOURCE):
+        yield (holder, origin), _sort(operations, kind)
+        if kind == _SUBSET:
+            for count in range(1, len(pairs)):
+                yield (holder, origin, _SUBSET, *pairs[:count]), _MORE
+        if kind != _FREE:
+            yield (holder, origin, kind, *pairs), _sort(operations, spelling)
+
+
+def _read(pairs: Mapping[str, str]) -> tuple[tuple[_Pair, ...], tuple[str, ...]]:
+    """The pairs in order, without regard to the case of their names, and the names as they are spelled."""
+    if not pairs:
+        return (), ()
+    spelled = sorted([(name.lower(), value, name) for name, value in pairs.items()])
+    folded = dict.fromkeys([(low, value) for low, value, _ in spelled])
+    return tuple(folded), tuple([name for _, _, name in spelled])
+
+
+@lru_cache(maxsize=4096)
+def _sort(operations: tuple[str, ...], asks: Hashable) -> _Sort:
+    """One object for many grants: they list few different operations."""
+    return frozenset(operations), asks
 
 
 def fold(pairs: Mapping[str, str] | None) -> set[_Pair]:
@@ -153,32 +309,12 @@ def fold(pairs: Mapping[str, str] | None) -> set[_Pair]:
     return {(name.lower(), value) for name, value in (pairs or {}).items()}
 
 
-def _anchor(grant: Grant, common: Mapping[_Pair, int]) -> Hashable:
-    """What a fitting request must have: the whole context for Equals, for Subset the pair that fewest grants want."""
-    if grant.constraints.encryption_context_equals is not None:
-        return frozenset(fold(grant.constraints.encryption_context_equals))
-    pairs = fold(grant.constraints.encryption_context_subset)
-    return min(pairs, key=lambda pair: (common[pair], pair)) if pairs else None
-
-
-def _context_of(grant: Grant) -> tuple[Hashable, Hashable]:
-    equals, subset = grant.constraints.encryption_context_equals, grant.constraints.encryption_context_subset
-    return (
-        None if equals is None else frozenset(equals.items()),
-        None if subset is None else frozenset(subset.items()),
-    )
-
-
-def _sources(grant: Grant) -> tuple[str | None, ...]:
-    source = grant.constraints.source_arn
-    return (None,) if source is None else (source, _ANY_SOURCE)
-
-
-def kin_of(principal: str) -> tuple[Hashable, ...]:
+@lru_cache(maxsize=4096)
+def kin_of(principal: str) -> tuple[tuple[str, ...], ...]:
     """What a principal belongs to, the nearest first: its role, with all sessions of it, and its account."""
     arn = parse_arn(principal)
     if arn is None:
         return ()
-    kind, *names = arn.resource.split("/")
-    role = {"role": names[-1:], "assumed-role": names[:1]}.get(kind, [])
-    return (*((arn.account, name) for name in role), (arn.account,))
+    kind, _, path = arn.resource.partition("/")
+    role = path.rpartition("/")[2] if kind == "role" else path.partition("/")[0] if kind == "assumed-role" else ""
+    return ((arn.account, role), (arn.account,)) if role else ((arn.account,),)

@@ -73,7 +73,7 @@ def _looked_up(index: GrantIndex, call: Call, leg: Leg, text: str, source_arn: s
     source = source_arn
     if leg.name == "CreateGrant" and source is None:
         source = read_constraints(call.parameters.get("Constraints")).source_arn
-    by_token = (index.by_id[token] for token in call.grant_tokens if token in index.by_id)
+    by_token = (grant for grant in map(index.find, call.grant_tokens) if grant is not None)
     found = {
         grant.id: grant
         for grant in (*by_token, *index.that_can_fit(leg.name, text, source, leg.encryption_context))
@@ -85,7 +85,7 @@ def _looked_up(index: GrantIndex, call: Call, leg: Leg, text: str, source_arn: s
 def _near_misses(index: GrantIndex, caller: Caller, leg: Leg) -> list[GrantTrace]:
     """Where no grant names the caller for the operation: those that name it for others, else its role or account."""
     for text, _, _ in grantee_forms(caller):
-        named = index.naming(text)
+        named = index.holding(None, text)
         if named:
             return [
                 GrantTrace(

@@ -189,7 +189,7 @@ def _retiring_leg(world: World, call: Call, permission: Permission) -> Leg | Mis
     """RetireGrant names its grant by token, or by key ARN and grant id (GR-60)."""
     token = call.grant_tokens[0] if call.grant_tokens else call.parameters.get("GrantToken")
     if token is not None:
-        holder = world.keys_by_grant_id.get(str(token))
+        holder = world.key_of_grant(str(token))
         if holder is None:
             return MissingGrant(by_token=True, reference=str(token))
         key, named = holder, str(token)
@@ -198,7 +198,7 @@ def _retiring_leg(world: World, call: Call, permission: Permission) -> Leg | Mis
         if isinstance(found, MissingKey):
             return found
         key, named = found.key, str(call.parameters.get("GrantId"))
-    grant = key.grant_index.by_id.get(named)
+    grant = key.grant_index.find(named)
     if grant is None:
         return MissingGrant(by_token=False, reference=named)
     equals, subset = grant.constraints.encryption_context_equals, grant.constraints.encryption_context_subset

@@ -141,10 +141,10 @@ def read_grants(key_arn: str, account: str, region: str, memory: Memory) -> tupl
 
 
 def with_known_index(key: Key, memory: Memory) -> Key:
-    """The key, with the index of its grants that an equal one has: to index 50,000 grants takes a second."""
+    """The key, its grants indexed from what the key had before by what came and went, where that was indexed."""
     read = memory.notes(GrantNotes).read[key.arn]
-    if read.key is not None and read.key.grants is key.grants and "grant_index" in vars(read.key):
-        vars(key)["grant_index"] = read.key.grant_index
+    if read.key is not None:
+        key.index_from(read.key)
     read.key = key
     return key
 
