@@ -89,13 +89,17 @@ def _read_ram_policy(document: KeyDocument, place: Place) -> Policy | None:
 
 
 def _read_grants(documents: list[GrantDocument], key: Key, kind: KeyKind, place: Place) -> Iterator[Grant]:
-    names: set[str] = set()
+    ids: set[str] = set()
     for index, document in enumerate(documents):
-        if document.name is not None and document.name in names:
-            raise place.at(index, "Name").refusal(f"another grant of this key is named `{document.name}`")
-        names.add(document.name or "")
         _check_grant(document, key, kind, place.at(index))
-        yield _read_grant(document, index, key)
+        grant = _read_grant(document, index, key)
+        if grant.id in ids and document.grant_id is None:
+            hint = "AWS has such grants, with ids of their own: state a `GrantId`"
+            raise place.at(index, "Name").refusal(f"another grant of this key is named `{document.name}`", hint)
+        if grant.id in ids:
+            raise place.at(index, "GrantId").refusal(f"another grant of this key has the id `{grant.id}`")
+        ids.add(grant.id)
+        yield grant
 
 
 def _read_grant(document: GrantDocument, index: int, key: Key) -> Grant:
@@ -126,8 +130,12 @@ def _service(grantee: str | None) -> str | None:
 
 
 def _grant_id(document: GrantDocument, index: int, key: Key) -> str:
-    """64 hexadecimal digits, the same each time: from the grant's name, or else its position and content."""
-    content = json.dumps(document.model_dump(), sort_keys=True)
+    """The stated id, else 64 hexadecimal digits, the same each time: from the grant's name, or else its position and
+    content.
+    """
+    if document.grant_id is not None:
+        return document.grant_id
+    content = json.dumps(document.model_dump(exclude={"grant_id"}), sort_keys=True)
     named = document.name or f"{index}\n{content}"
     import hashlib  # noqa: PLC0415 - most scenarios have no grants
 

@@ -91,6 +91,7 @@ KeyId = Annotated[
 AliasName = Annotated[StrictStr, Shaped("alias/[A-Za-z0-9/_-]{1,250}", "alias/ followed by letters, digits or /_-")]
 Host = Annotated[StrictStr, Shaped(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a service's host such as s3.us-east-1.amazonaws.com")]
 GrantName = Annotated[StrictStr, Shaped("[A-Za-z0-9:/_-]{1,256}", "a grant name: letters, digits or :/_-")]
+GrantId = Annotated[StrictStr, Shaped("[A-Za-z0-9_-]{1,128}", "a grant id: letters, digits or _-")]
 OrganizationId = Annotated[StrictStr, Shaped("o-[a-z0-9]{10,32}", "an organization id such as o-a1b2c3d4e5")]
 Name = Annotated[StrictStr, Shaped(r"\S(.*\S)?", "a name without spaces around it")]
 Tags = dict[StrictStr, StrictStr]
@@ -189,8 +190,12 @@ class ConstraintsDocument(AwsDocument):
 
 
 class GrantDocument(AwsDocument):
-    """A grant in `CreateGrant`'s words; `pending`: not yet consistent, usable only with its token."""
+    """A grant in `CreateGrant`'s words; `pending`: not yet consistent, usable only with its token.
 
+    Without `GrantId`, as ListGrants has it, an id is made from the name or the place of the grant, the same each time.
+    """
+
+    grant_id: GrantId | None = None
     name: GrantName | None = None
     grantee_principal: StrictStr | None = None
     grantee_service_principal: Host | None = None

@@ -66,6 +66,28 @@ def key_id() -> str:
     return scenario().world.accounts["111122223333"].keys[0].id
 
 
+def test_a_session_name_of_one_letter_is_a_row_that_no_client_can_make():
+    short = {**request("kms:ListKeys"), "principal": "arn:aws:sts::111122223333:assumed-role/app/x"}
+    row = only_row(short)
+    assert (row.predicted.decision, row.agrees) == ("ALLOW", None)
+    for observed in (row.sandbox, row.moto, row.moto_iam):
+        assert (observed.decision, observed.error) == (None, None)
+        assert observed.message == (
+            "no client can make this call: nobody can sign in as arn:aws:sts::111122223333:assumed-role/app/x: "
+            "Invalid length for parameter RoleSessionName, value: 1, valid min length: 2 "
+            "(change the request's `principal` or `session`)"
+        )
+
+
+def test_parameters_that_botocore_refuses_are_told_in_one_line():
+    row = only_row(request("kms:ListKeys", Limit=0, Marker=""))
+    assert row.agrees is None
+    assert row.sandbox.message == (
+        "no client can make this call: Invalid value for parameter Limit, value: 0, valid min value: 1; "
+        "Invalid length for parameter Marker, value: 0, valid min length: 1"
+    )
+
+
 def test_a_call_about_no_key_agrees_by_its_error():
     row = only_row(request("kms:Encrypt", KeyId="alias/gone"))
     assert row.predicted.error == row.sandbox.error == "NotFoundException"
@@ -98,7 +120,7 @@ def test_a_wrong_prediction_is_shown_and_fails(monkeypatch):
 
 
 def test_colour_is_added_only_when_asked_for(monkeypatch):
-    monkeypatch.setattr(kmssim.compare, "_agree", lambda *_: False)
+    monkeypatch.setattr(kmssim.compare, "agree", lambda *_: False)
     comparison = compare_scenario(scenario(request("kms:Encrypt", KeyId="alias/k")))
     totals = summarize([comparison])
     assert "\x1b" in comparisons_text([comparison], totals, color=True)
@@ -125,6 +147,7 @@ OF_SERVICES = (
     "by_rule/services-2-china",
     "by_rule/combinations-2",
     "by_rule/organization",
+    "by_rule/outcomes-3",
 )
 
 

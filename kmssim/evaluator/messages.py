@@ -39,8 +39,13 @@ _UNRESOLVED_CIPHERTEXT = (
 )
 
 
-def access_denied(leg: Leg, caller: Caller, layers: Collection[Layer], *, explicit: bool) -> Failure:
-    """The sentence of EM-1 for a denied leg; across accounts a denial on the key's side is masked (EM-11, XA-11)."""
+def access_denied(
+    leg: Leg, caller: Caller, layers: Collection[Layer], *, explicit: bool, by_resource: bool = False
+) -> Failure:
+    """The sentence of EM-1 for a denied leg; across accounts a denial on the key's side is masked (EM-11, XA-11).
+
+    `by_resource`: where no identity policy allows it the resource's own policy is named instead (XA-12).
+    """
     layer = next(layer for layer in Layer if layer in layers)
     start = f"User: {caller.principal.arn} is not authorized to perform: {leg.action}"
     foreign = leg.key is not None and not caller.is_service and caller.account != leg.owner
@@ -49,6 +54,8 @@ def access_denied(leg: Leg, caller: Caller, layers: Collection[Layer], *, explic
     policy = _POLICY_TYPES[layer]
     if explicit:
         reason, rule = f"with an explicit deny in {_article(policy)} {policy}", "EM-8"
+    elif by_resource and layer is Layer.IDENTITY:
+        reason, rule = f"because no resource-based policy allows the {leg.action} action", "XA-12"
     else:
         reason, rule = f"because no {policy} allows the {leg.action} action", _MISSING_ALLOW_RULES.get(layer, "EM-2")
     return Failure("AccessDeniedException", f"{start} on resource: {leg.resource} {reason}", rule)

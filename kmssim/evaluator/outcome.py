@@ -22,6 +22,8 @@ from kmssim.evaluator.outcome_admin import (
     check_tags,
 )
 from kmssim.evaluator.outcome_grants import check_grant, check_token_count
+from kmssim.evaluator.outcome_import import check_import
+from kmssim.evaluator.outcome_lists import check_list
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.request import Call, parse_arn
 from kmssim.evaluator.states import StateOutcome, state_failure
@@ -48,8 +50,7 @@ def check_grant_tokens(at_hand: Authorized) -> Failure | None:
     """A token that stands for no grant at all; that of another key's grant is merely of no use (GR-50, GR-51)."""
     if not OPERATIONS[at_hand.call.name].grant_tokens:
         return None
-    known = at_hand.world.keys_by_grant_id
-    if all(token in known for token in at_hand.call.grant_tokens):
+    if all(at_hand.world.key_of_grant(token) for token in at_hand.call.grant_tokens):
         return None
     return Failure("InvalidGrantTokenException", "Grant token is invalid.", "GR-51")
 
@@ -232,6 +233,8 @@ _CHECKS: tuple[Check, ...] = (
     check_grant,
     check_alias,
     check_replica,
+    check_import,
+    check_list,
     check_policy_name,
     check_new_policy,
     check_ciphertext,

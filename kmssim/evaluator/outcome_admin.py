@@ -11,11 +11,12 @@ from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.context_kms import request_tags
 from kmssim.evaluator.decision import Failure, Source
 from kmssim.evaluator.keys import FoundKey, find_key, home_account, related_key
+from kmssim.evaluator.known import is_unknown
 from kmssim.evaluator.permissions import Leg
 from kmssim.evaluator.policy import UNDOCUMENTED, Policy, PolicyKind, parse_policy
-from kmssim.evaluator.principals import PrincipalEntry, PrincipalForm
+from kmssim.evaluator.principals import PrincipalEntry
 from kmssim.evaluator.questions import OpenQuestions
-from kmssim.evaluator.request import Call, parse_arn, partition_of
+from kmssim.evaluator.request import Call, partition_of
 from kmssim.evaluator.world import Account, Key, World
 
 _LOCKED_OUT = "The new key policy will not allow you to update the key policy in the future."
@@ -59,13 +60,18 @@ def _check_alias_move(at_hand: Authorized) -> Failure | None:
 
 
 def check_primary(at_hand: Authorized) -> Failure | None:
-    """Only a primary is replicated, and only a primary hands over (EM-33)."""
-    if at_hand.call.name not in {"ReplicateKey", "UpdatePrimaryRegion"}:
-        return None
-    key = at_hand.key_legs[0].key
-    if key is None or key.multi_region == "PRIMARY":
+    """Only a primary is replicated, only a primary hands over, and related keys rotate through it (EM-33)."""
+    refused = _NOT_OF_A_PRIMARY.get(at_hand.call.name)
+    key = at_hand.key_legs[0].key if refused else None
+    if refused is None or key is None or key.multi_region not in refused:
         return None
     return Failure("UnsupportedOperationException", f"{key.arn} is not a multi-region primary key.", "EM-33")
+
+
+_NOT_OF_A_PRIMARY: Mapping[str, frozenset[str | None]] = {
+    **dict.fromkeys(("ReplicateKey", "UpdatePrimaryRegion"), frozenset({None, "REPLICA"})),
+    **dict.fromkeys(("EnableKeyRotation", "DisableKeyRotation", "RotateKeyOnDemand"), frozenset({"REPLICA"})),
+}
 
 
 def check_replica(at_hand: Authorized) -> Failure | None:
@@ -121,7 +127,7 @@ def check_new_policy(at_hand: Authorized) -> Failure | None:
     if isinstance(policy, Failure):
         return policy
     partition = partition_of(call.region)
-    if any(_is_unknown(at_hand.world, entry, partition) for entry in _principals_of(policy)):
+    if any(is_unknown(at_hand.world, entry, partition) for entry in _principals_of(policy)):
         return Failure("MalformedPolicyDocumentException", _UNKNOWN_PRINCIPALS, "EM-30")
     if call.parameters.get("BypassPolicyLockoutSafetyCheck") is True:
         return None  # TP-9
@@ -144,24 +150,6 @@ def _read_new_policy(document: str | Mapping[str, object], questions: OpenQuesti
 def _principals_of(policy: Policy) -> Iterator[PrincipalEntry]:
     for statement in policy.statements:
         yield from statement.principal.entries if statement.principal else ()
-
-
-def _is_unknown(world: World, entry: PrincipalEntry, partition: str) -> bool:
-    """PG-43: whether no such principal exists. Of accounts that the world does not declare nobody can say."""
-    if entry.form is PrincipalForm.UNIQUE_ID:
-        return True  # the stored form of somebody who is gone
-    if entry.partition not in {None, partition}:
-        return True  # PG-48
-    arn = parse_arn(entry.text)
-    account = world.accounts.get(arn.account) if arn else None
-    if arn is None or account is None:
-        return False
-    if entry.form is PrincipalForm.USER:
-        return entry.text not in {user.arn for user in account.users.values()}
-    if entry.form is PrincipalForm.ROLE:
-        return entry.text not in {role.arn for role in account.roles.values()}
-    role = arn.resource.split("/")[1] if entry.form is PrincipalForm.ROLE_SESSION else ""
-    return bool(role) and ":" not in role and role not in account.roles
 
 
 def _check_lockout(at_hand: Authorized, policy: Policy) -> Failure | None:

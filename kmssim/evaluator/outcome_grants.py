@@ -9,14 +9,14 @@ from kmssim.errors import InputError
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.decision import Failure
 from kmssim.evaluator.grants import read_constraints
+from kmssim.evaluator.known import names_nobody
 from kmssim.evaluator.operations import GRANT_OPERATIONS, key_kind
-from kmssim.evaluator.request import parse_principal
+from kmssim.evaluator.request import partition_of
 from kmssim.evaluator.world import Constraints, Grant, Key
 
 MOST_GRANTS = 50_000
 """The quota of a customer managed key (GR-6)."""
 
-_ACCOUNT = re.compile("[0-9]{12}")
 _PRINCIPAL = re.compile(r"[\w+=,.@:/-]{1,256}", re.ASCII)
 _SHAPES: Mapping[str, re.Pattern[str]] = {
     "GranteePrincipal": _PRINCIPAL,
@@ -45,13 +45,15 @@ def check_grant(at_hand: Authorized) -> Failure | None:
     key = at_hand.key_legs[0].key if at_hand.key_legs else None
     if at_hand.call.name != "CreateGrant" or key is None:
         return None
-    return next(_mistakes(at_hand.call.parameters, key), None)
+    return next(_mistakes(at_hand, key), None)
 
 
-def _mistakes(given: Mapping[str, object], key: Key) -> Iterator[Failure]:
+def _mistakes(at_hand: Authorized, key: Key) -> Iterator[Failure]:
+    given = at_hand.call.parameters
     constraints = read_constraints(given.get("Constraints"))
     yield from _misshapen_parameters(given, constraints)
     yield from _unclear_principals(given, constraints)
+    yield from _missing_principals(at_hand)
     yield from _ungrantable_operations(given, key)
     yield from _unfit_constraints(constraints, key)
     if len(key.grant_index) >= MOST_GRANTS and key.manager == "CUSTOMER" and not _is_there_already(given, key):
@@ -91,9 +93,14 @@ def _unclear_principals(given: Mapping[str, object], constraints: Constraints) -
     if "GranteeServicePrincipal" in grantees and not (retiring and constraints.source_arn):
         text = "A grant to a service needs a SourceArn constraint and a principal that may retire it."
         yield Failure("ValidationException", text, "GR-2")
+
+
+def _missing_principals(at_hand: Authorized) -> Iterator[Failure]:
+    """GR-3: whoever gets or retires the grant is a principal of AWS's, and exists when the grant is made."""
+    partition = partition_of(at_hand.call.region)
     for name in ("GranteePrincipal", "RetiringPrincipal"):
-        named = given.get(name)
-        if named is not None and not _ACCOUNT.fullmatch(str(named)) and parse_principal(str(named)) is None:
+        named = at_hand.call.parameters.get(name)
+        if named is not None and names_nobody(at_hand.world, str(named), partition):
             yield Failure("InvalidArnException", f"ARN does not refer to a valid principal: {named}", "GR-3")
 
 
@@ -127,7 +134,7 @@ def _unfit_constraints(constraints: Constraints, key: Key) -> Iterator[Failure]:
 
 def _is_there_already(given: Mapping[str, object], key: Key) -> bool:
     """GR-7: the same name and the same parameters stand for the grant that is there, and make no new one."""
-    named = key.grant_index.by_name.get(str(given.get("Name")), [])
+    named = key.grant_index.named(str(given.get("Name")))
     return any(_wishes(grant) == _asked(given) for grant in named)
 
 
@@ -145,6 +152,6 @@ def _asked(given: Mapping[str, object]) -> tuple[object, ...]:
 
 def _check_revoked(at_hand: Authorized) -> Failure | None:
     key, wanted = at_hand.key_legs[0].key, at_hand.call.parameters.get("GrantId")
-    if key is None or wanted is None or str(wanted) in key.grant_index.by_id:
+    if key is None or wanted is None or key.grant_index.find(str(wanted)):
         return None
     return Failure("InvalidGrantIdException", f"Grant ID {wanted} not found", "OP-45")

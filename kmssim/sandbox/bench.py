@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.utils import parse_to_aware_datetime
 from moto.core import set_initial_no_auth_action_count
 
@@ -73,6 +73,10 @@ class Bench:
             moto_iam=self._alone(call, _with_iam),
         )
 
+    def observe_sandbox(self, call: Call) -> Observed:
+        """Make the call in the sandbox alone: all that a lab needs, in a third of the time."""
+        return self._observe(call, _plainly)
+
     def _alone(self, call: Call, run: _Run) -> Observed:
         prepared = self._prepare(call, MotoBytes(lambda account, region: self._sandbox.reader("kms", account, region)))
         if isinstance(prepared, Observed):
@@ -122,7 +126,7 @@ class Bench:
             self._make_object(call)
             return _Prepared(client, call.name, maker.complete(call))
         except (ClientError, BotoCoreError, KmssimError) as error:
-            return Observed(None, None, f"no client can make this call: {error}")
+            return _not_made(error)
 
 
 def _moment_of(call: Call) -> float | None:
@@ -158,12 +162,18 @@ def _plainly(prepared: _Prepared) -> Observed:
     except ClientError as error:
         return _observed_error(error)
     except BotoCoreError as error:
-        return Observed(None, None, f"no client can make this call: {error}")
+        return _not_made(error)
     except NotImplementedError:
         return Observed("ALLOW", "NotImplemented", f"moto has no {prepared.operation}")
     except Exception as error:  # noqa: BLE001 - moto answers some calls with a bare Python exception; that is its answer
         return Observed("ALLOW", type(error).__name__, f"moto raised {type(error).__name__}: {error}")
     return Observed("ALLOW", None, None)
+
+
+def _not_made(error: Exception) -> Observed:
+    """Why there is nothing to compare: in one line, whatever botocore writes."""
+    why = error.kwargs["report"] if isinstance(error, ParamValidationError) else error
+    return Observed(None, None, "no client can make this call: " + "; ".join(str(why).splitlines()))
 
 
 def _observed_error(error: ClientError) -> Observed:

@@ -53,12 +53,11 @@ class Maker:
         return parameters
 
     def _import(self, call: Call, given: Parameters) -> Parameters:
-        """Token and material belong together, and material that expires has a date at which it does."""
+        """Token and material belong together; a call that says nothing of their end gets a date for it, too."""
         key = self.key(call)
         token, material = self.runtime.import_pair(key) if key else (UNREADABLE, UNREADABLE)
         made: Parameters = {"ImportToken": token, "EncryptedKeyMaterial": material}
-        expires = given.get("ExpirationModel", "KEY_MATERIAL_EXPIRES") == "KEY_MATERIAL_EXPIRES"
-        return {**made, "ValidTo": self.runtime.now() + _TERM} if expires else made
+        return made if "ExpirationModel" in given else {**made, "ValidTo": self.runtime.now() + _TERM}
 
     def key(self, call: Call, parameter: str = "KeyId") -> Key | None:
         """The key that the call names, if it is in the world."""

@@ -60,7 +60,7 @@ def _sort(grants: Sequence[Grant]) -> dict[tuple[str, str], list[Grant]]:
 def _create(served: Served) -> Answer:
     """GR-7: the same name and the same parameters give the grant that is there, and one more token of it."""
     key, asked = served.key, _asked(served)
-    named = key.grant_index.by_name.get(asked.name, []) if asked.name is not None else []
+    named = key.grant_index.named(asked.name) if asked.name is not None else []
     grant = next((one for one in named if _wish(one) == _wish(asked)), None)
     if grant is None:
         grant = asked
@@ -114,7 +114,7 @@ def _list(served: Served) -> Answer | Refusal:
     key, given = served.key, served.call.parameters
     found: Sequence[Grant] = key.grants
     if given.get("GrantId") is not None:
-        one = key.grant_index.by_id.get(str(given["GrantId"]))
+        one = key.grant_index.find(str(given["GrantId"]))
         found = (one,) if one else ()
     for parameter in ("GranteePrincipal", "GranteeServicePrincipal"):
         principal = given.get(parameter)
@@ -136,17 +136,20 @@ def _list(served: Served) -> Answer | Refusal:
 
 
 def _list_retirable(served: Served) -> Answer | Refusal:
-    """The grants of the caller's own account and this Region that this principal may retire (GR-64)."""
+    """The grants of this Region that this principal of the caller's account may retire, on whose keys ever (XA-9)."""
     given = served.call.parameters
-    named = [(parameter, given.get(parameter)) for parameter in ("RetiringPrincipal", "RetiringServicePrincipal")]
-    stated = [(parameter, str(principal)) for parameter, principal in named if principal is not None]
-    if len(stated) != 1:
-        text = "You must specify one of RetiringPrincipal and RetiringServicePrincipal."
-        return Refusal("ValidationException", text)
-    account = served.world.accounts.get(home_account(served.call))
-    keys = [key for key in account.keys if key.region == served.call.region] if account else []
+    by_service = given.get("RetiringPrincipal") is None
+    parameter = "RetiringServicePrincipal" if by_service else "RetiringPrincipal"
+    # A service retires in the account for which it calls; on whose keys else is not described.
+    home = home_account(served.call)
+    keys = [
+        key
+        for account in served.world.accounts.values()
+        for key in account.keys
+        if key.region == served.call.region and (account.id == home or not by_service)
+    ]
     sorted_grants, notes = served.memory.notes(SortedGrants), served.memory.notes(GrantNotes).by_grant
-    found = [(key, grant) for key in keys for grant in sorted_grants.of(key, *stated[0])]
+    found = [(key, grant) for key in keys for grant in sorted_grants.of(key, parameter, str(given.get(parameter)))]
 
     def serial(row: tuple[Key, Grant]) -> int:
         return notes[row[0].arn, row[1].id].serial

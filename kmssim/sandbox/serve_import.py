@@ -82,13 +82,11 @@ def delete_material(served: Served) -> Answer | Refusal:
 
 
 def _terms(asked: Mapping[str, object], now: float) -> Terms | Refusal:
-    """The expiration model and date, which belong together; without any, material expires."""
-    model, valid_to = str(asked.get("ExpirationModel", EXPIRES)), asked.get("ValidTo")
-    description = asked.get("KeyMaterialDescription")
+    """The expiration model and date; without any, material expires. That they go together was decided before."""
+    valid_to, description = asked.get("ValidTo"), asked.get("KeyMaterialDescription")
     described = None if description is None else str(description)
-    if model == NEVER:
-        wrong = "A validTo date cannot be set if the ExpirationModel is KEY_MATERIAL_DOES_NOT_EXPIRE"
-        return Refusal("ValidationException", wrong) if valid_to is not None else Terms(NEVER, None, described)
+    if asked.get("ExpirationModel") == NEVER:
+        return Terms(NEVER, None, described)
     if not isinstance(valid_to, int | float):
         # these words are AWS's own, those of the other refusals here are not known
         wrong = "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES"
@@ -129,15 +127,10 @@ def _material(key: Key, content: bytes) -> Material | Refusal:
 def _unwanted(served: Served, known: ImportedKey, material: Material) -> Refusal | None:
     """Whether the key expects other material: by ImportType, by the id that the call states, by what it had before."""
     asked, key = served.wire.parameters, served.key
-    limited = [name for name in ("ImportType", "KeyMaterialId", "KeyMaterialDescription") if name in asked]
-    if limited and not key.symmetric_encryption:
-        return Refusal("UnsupportedOperationException", f"{limited[0]} is for symmetric encryption keys only.")
     stated, replica = asked.get("KeyMaterialId"), key.multi_region == "REPLICA"
     kind = asked.get("ImportType", _EXISTING if known.materials or replica else _NEW)
     if kind == _NEW and stated is not None:
         return Refusal("ValidationException", f"KeyMaterialId cannot be given with the ImportType {_NEW}")
-    if kind == _NEW and replica:
-        return Refusal("UnsupportedOperationException", f"{key.arn} is not a multi-region primary key.")
     expected = _expected(served, known)
     if (kind == _NEW) == (material.id in expected) or stated not in {None, material.id}:
         return _incorrect("The key material in the request is not the key material that the KMS key expects.")

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
-from kmssim.evaluator.caller import find_caller
-from kmssim.evaluator.keys import Absence, FoundKey, find_key, home_account, home_arn
-from kmssim.evaluator.messages import key_not_found
+from kmssim.evaluator.keys import FoundKey, find_key, home_account, home_arn
 from kmssim.evaluator.world import Key, alias_arn
 from kmssim.sandbox.alias_dates import AliasDates, AliasNotes
 from kmssim.sandbox.answers import Answer, Refusal
@@ -48,10 +45,8 @@ def _aliases(served: Served) -> Answer | Refusal:
     """Those of the account, or of one of its keys; names that AWS keeps for itself only where such a key is (MK-1)."""
     reference, keys = served.call.parameters.get("KeyId"), _own_keys(served)
     if reference is not None:
-        key = _find_own(served, str(reference))
-        if isinstance(key, Refusal):
-            return key
-        keys = [key]
+        found_key = find_key(served.world, served.call, str(reference), served.call.region, alias_allowed=False)
+        keys = [found_key.key] if isinstance(found_key, FoundKey) else []  # that it is there was decided before
     notes = served.memory.notes(AliasNotes)
     found = sorted((_Alias(name, key) for key in keys for name in key.aliases), key=_name)
 
@@ -66,20 +61,6 @@ def _aliases(served: Served) -> Answer | Refusal:
 
 def _name(alias: _Alias) -> str:
     return alias.name
-
-
-def _find_own(served: Served, reference: str) -> Key | Refusal:
-    """The account's own key of this id or ARN. ListAliases takes no others, and no permission on the key (TP-12)."""
-    call, world = served.call, served.world
-    found = find_key(world, call, reference, call.region, alias_allowed=False)
-    if isinstance(found, FoundKey):
-        if found.key.account == home_account(call):
-            return found.key
-        return Refusal("NotFoundException", f"Key '{found.key.arn}' does not exist")
-    if found.absence is Absence.FOREIGN:
-        found = replace(found, absence=Absence.NO_KEY)
-    failure = key_not_found(found, call.operation, find_caller(world, call.principal))
-    return Refusal(failure.code, failure.message, failure.status)
 
 
 def _tags(served: Served) -> Answer | Refusal:

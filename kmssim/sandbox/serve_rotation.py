@@ -1,6 +1,7 @@
 """Rotation: on a schedule, which only is shown (nobody waits for it), and on demand, which makes new key material.
 
-Related multi-Region keys rotate together, through their primary; so the notes go by what they share, account and id.
+Related multi-Region keys rotate together, through their primary (a replica was refused before, EM-33); so the notes go
+by what they share, account and id.
 """
 
 from __future__ import annotations
@@ -59,22 +60,16 @@ class RotationNotes:
     first: dict[_Name, str] = field(default_factory=dict)
 
 
-def enable(served: Served) -> Answer | Refusal:
+def enable(served: Served) -> Answer:
     """Begin to rotate, or change the period."""
-    refused = _not_primary(served.key)
-    if refused:
-        return refused
     period = int(str(served.wire.parameters.get("RotationPeriodInDays", _DEFAULT_PERIOD)))
     served.memory.notes(RotationNotes).schedules[_name(served.key)] = Schedule(period, served.memory.notes(Clock).now())
     _moto(served).enable_key_rotation(KeyId=served.key.id)
     return answer_json({})
 
 
-def disable(served: Served) -> Answer | Refusal:
+def disable(served: Served) -> Answer:
     """Rotate no more."""
-    refused = _not_primary(served.key)
-    if refused:
-        return refused
     served.memory.notes(RotationNotes).schedules.pop(_name(served.key), None)
     _moto(served).disable_key_rotation(KeyId=served.key.id)
     return answer_json({})
@@ -82,7 +77,7 @@ def disable(served: Served) -> Answer | Refusal:
 
 def status(served: Served, _answer: dict[str, Any]) -> Mapping[str, Any]:
     """Whether and when the key rotates; of a key pending deletion nothing is planned."""
-    schedule = served.memory.notes(RotationNotes).schedules.get(_name(served.key))
+    schedule = _schedule(served)
     waits = served.key.state in {"PendingDeletion", "PendingReplicaDeletion"}
     told: dict[str, Any] = {"KeyId": served.key.arn, "KeyRotationEnabled": schedule is not None and not waits}
     if schedule is None or waits:
@@ -94,12 +89,18 @@ def status(served: Served, _answer: dict[str, Any]) -> Mapping[str, Any]:
     }
 
 
+def _schedule(served: Served) -> Schedule | None:
+    """AWS rotates its managed keys every year, always."""
+    key = served.key
+    if key.manager == "AWS":
+        made = _moto(served).describe_key(KeyId=key.id)["KeyMetadata"]["CreationDate"]
+        return Schedule(_DEFAULT_PERIOD, made.timestamp())
+    return served.memory.notes(RotationNotes).schedules.get(_name(key))
+
+
 def rotate(served: Served) -> Answer | Refusal:
     """Put new material in the place of the current one: made here, or of an imported key what waits for it."""
     key, notes = served.key, served.memory.notes(RotationNotes)
-    refused = _not_primary(key)
-    if refused:
-        return refused
     done = notes.done.setdefault(_name(key), [])
     if len(done) >= _MOST_ON_DEMAND:
         text = (
@@ -208,13 +209,6 @@ def _imported(account: ImportedKey | None, material: str) -> dict[str, object]:
         if held.terms.expiration_model == EXPIRES:
             told["ValidTo"] = held.terms.valid_to
     return told
-
-
-def _not_primary(key: Key) -> Refusal | None:
-    """Related keys rotate through their primary; EM-33 has the words."""
-    if key.multi_region != "REPLICA":
-        return None
-    return Refusal("UnsupportedOperationException", f"{key.arn} is not a multi-region primary key.")
 
 
 def _name(key: Key) -> _Name:

@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import ClientError, ParamValidationError
+
 from kmssim.errors import InputError
 from kmssim.evaluator.request import Principal, PrincipalKind, parse_arn
 from kmssim.evaluator.world import World
@@ -41,19 +43,31 @@ class SignIn:
         self._client = client
 
     def as_principal(self, principal: Principal) -> Credentials:
-        """Credentials of a principal with its session. Raises InputError when the world has no such principal."""
-        if principal.kind is PrincipalKind.ROOT and principal.arn.startswith("arn:aws:"):
-            return root_credentials(principal.account)
-        if principal.kind is PrincipalKind.ROOT:  # of another partition, which an access key does not tell
-            return self._identities.mint(principal)
+        """Credentials of a principal with its session.
+
+        Raises InputError when the world has no such principal, and when STS hands out no such session.
+        """
+        _check_session(principal)
         if principal.kind is PrincipalKind.SERVICE:
             return self._identities.mint(principal)
-        with bypassed():
-            if principal.kind is PrincipalKind.USER:
-                return self._as_user(principal)
-            if principal.kind is PrincipalKind.ROLE_SESSION:
-                return self._as_role(principal)
-            return self._as_federated_user(principal)
+        if principal.kind is PrincipalKind.ROOT and not principal.arn.startswith("arn:aws:"):
+            return self._identities.mint(principal)  # of another partition, which an access key does not tell
+        try:
+            with bypassed():
+                return self._ask(principal)
+        except ParamValidationError as error:
+            raise _no_such_session(principal, "; ".join(str(error.kwargs["report"]).splitlines())) from error
+        except ClientError as error:
+            raise _no_such_session(principal, error.response["Error"].get("Message", "")) from error
+
+    def _ask(self, principal: Principal) -> Credentials:
+        if principal.kind is PrincipalKind.ROOT:
+            return self._with_long_term(root_credentials(principal.account), principal)
+        if principal.kind is PrincipalKind.USER:
+            return self._with_long_term(self._user_key(principal.account, principal.name), principal)
+        if principal.kind is PrincipalKind.ROLE_SESSION:
+            return self._as_role(principal)
+        return self._as_federated_user(principal)
 
     def _user_key(self, account: str, name: str) -> Credentials:
         key = self._user_keys.get((account, name))
@@ -61,11 +75,13 @@ class SignIn:
             raise InputError(f"there is no user `{name}` in account {account}", hint="declare it in the scenario")
         return Credentials(*key, None)
 
-    def _as_user(self, principal: Principal) -> Credentials:
-        key = self._user_key(principal.account, principal.name)
-        if not principal.session.mfa:
+    def _with_long_term(self, key: Credentials, principal: Principal) -> Credentials:
+        """A user or root user: the access key itself, or what GetSessionToken gives for it (CK-76)."""
+        session = principal.session
+        if not session.mfa and not session.temporary:
             return key
-        return _credentials(self._client("sts", key).get_session_token(**_mfa(principal)))
+        passed = _mfa(principal) if session.mfa else {}
+        return _credentials(self._client("sts", key).get_session_token(**passed))
 
     def _as_role(self, principal: Principal) -> Credentials:
         """AssumeRole, asked by the root user of the role's account: who else may assume it is another question."""
@@ -94,8 +110,25 @@ class SignIn:
         return _credentials(self._client("sts", key).get_federation_token(Name=principal.name, **_scope(principal)))
 
 
+def _check_session(principal: Principal) -> None:
+    """Which sessions STS has no way to ask for, whatever is passed."""
+    session = principal.session
+    if principal.kind in {PrincipalKind.USER, PrincipalKind.ROOT}:
+        if session.policies or session.tags or session.source_identity:
+            message = "GetSessionToken takes no session policy, session tags or source identity"
+            raise _no_such_session(principal, message)
+    elif principal.kind is PrincipalKind.FEDERATED_USER and (session.mfa or session.source_identity):
+        raise _no_such_session(principal, "GetFederationToken takes neither MFA nor a source identity")
+
+
+def _no_such_session(principal: Principal, why: str) -> InputError:
+    hint = "change the request's `principal` or `session`"
+    return InputError(f"nobody can sign in as {principal.arn}: {why}", hint=hint)
+
+
 def _mfa(principal: Principal) -> dict[str, str]:
-    return {name: text.format(account=principal.account, name=principal.name) for name, text in _MFA.items()}
+    name = principal.name or "root-account-mfa-device"
+    return {key: text.format(account=principal.account, name=name) for key, text in _MFA.items()}
 
 
 def _scope(principal: Principal) -> dict[str, Any]:

@@ -101,6 +101,46 @@ def test_a_secret_that_the_world_does_not_declare_is_of_the_account_that_its_arn
     assert words(found)[::2] == (("ALLOW", None) if account == ACCOUNT else ("DENY", "AccessDeniedException"))
 
 
+BY_RESOURCE, BY_IDENTITY = "resource-based", "identity-based"
+READ = "secretsmanager:GetSecretValue"
+ALLOWS_BOTH_ALIKE = (allow(READ, to=f"arn:aws:iam::{ACCOUNT}:root"), allow("secretsmanager:DescribeSecret", to=WORKER))
+
+
+@pytest.mark.parametrize(
+    ("secrets_policy", "mine", "named"),
+    [
+        (None, (), BY_RESOURCE),
+        (ALLOWS_BOTH_ALIKE, (), BY_RESOURCE),
+        ((allow(READ, to=WORKER),), (), BY_IDENTITY),
+        (None, (SECRETS,), BY_RESOURCE),
+    ],
+    ids=[
+        "nobody allows",
+        "the account alone is allowed",
+        "the role itself is allowed",
+        "only the caller's side allows",
+    ],
+)
+def test_secrets_manager_names_the_policy_type_of_the_missing_allow(secrets_policy, mine, named):
+    """XA-12."""
+    theirs = Secret("db", OTHER, REGION, None, policy("secret", *secrets_policy) if secrets_policy else None)
+    shared = with_account(world(mine=mine), OTHER, secrets={"db": theirs})
+    refused = decided(shared, operation=READ, parameters={"SecretId": secret_arn(theirs)})
+    assert words(refused) == ("DENY", ("identity",), "AccessDeniedException")
+    assert refused.failure.message.endswith(f"because no {named} policy allows the {READ} action")
+
+
+def test_at_home_secrets_manager_names_the_callers_own_policy():
+    """EM-3."""
+    home = with_account(world(), ACCOUNT, secrets={"db": Secret("db", ACCOUNT, REGION, None)})
+    refused = decided(home, operation=READ, parameters={"SecretId": "db"})
+    assert refused.failure.message.endswith(f"because no identity-based policy allows the {READ} action")
+    denied = with_account(world(mine=(deny("secretsmanager:*"),)), OTHER, secrets={})
+    arn = f"arn:aws:secretsmanager:{REGION}:{OTHER}:secret:db-a1b2c3"
+    told = decided(denied, operation=READ, parameters={"SecretId": arn}).failure
+    assert told.message.endswith("with an explicit deny in an identity-based policy")
+
+
 def test_the_default_key_helps_nobody_of_another_account():
     """DS-11: a secret of another account that is under its `aws/secretsmanager`, though both sides allow the secret."""
     theirs = Secret("db", OTHER, REGION, None, policy("secret", allow("secretsmanager:GetSecretValue", to=WORKER)))

@@ -165,7 +165,7 @@ def test_a_damaged_token_and_one_of_another_sandbox_are_none(kms, sandbox):
     foreign = GrantNotes().new_token(DECLARED)
     for wrong in (damaged, foreign):
         assert refused(kms.retire_grant, GrantToken=wrong)[0] == "InvalidGrantTokenException"
-    assert DECLARED in sandbox.world.keys_by_grant_id
+    assert sandbox.world.key_of_grant(DECLARED)
 
 
 def test_a_listed_grant_shows_all_that_aws_shows(kms):
@@ -211,14 +211,17 @@ def test_filters_narrow_each_other_down(kms):
     assert ids(kms, GranteePrincipal=f"arn:aws:iam::{HERE}:role/who") == []
 
 
-def test_retirable_grants_are_those_of_the_callers_own_account_and_region(kms, sandbox):
+def test_retirable_grants_are_those_of_a_principal_at_home_on_keys_of_any_account(kms, sandbox):
+    """XA-9, GR-64."""
     far = sandbox.client("kms", as_=FAR_ADMIN)
     retirer = f"arn:aws:iam::{THERE}:role/retirer"
-    mine = make(kms, RetiringPrincipal=retirer)["GrantId"]
-    theirs = make(far, KeyId=FAR, RetiringPrincipal=retirer)["GrantId"]
-    assert [grant["GrantId"] for grant in kms.list_retirable_grants(RetiringPrincipal=retirer)["Grants"]] == [mine]
-    assert [grant["GrantId"] for grant in far.list_retirable_grants(RetiringPrincipal=retirer)["Grants"]] == [theirs]
-    elsewhere = sandbox.client("kms", as_=ADMIN, region="eu-west-1")
+    made = {
+        make(kms, RetiringPrincipal=retirer)["GrantId"],
+        make(far, KeyId=FAR, RetiringPrincipal=retirer)["GrantId"],
+    }
+    assert {grant["GrantId"] for grant in far.list_retirable_grants(RetiringPrincipal=retirer)["Grants"]} == made
+    assert refused(kms.list_retirable_grants, RetiringPrincipal=retirer)[0] == "InvalidArnException"
+    elsewhere = sandbox.client("kms", as_=FAR_ADMIN, region="eu-west-1")
     assert elsewhere.list_retirable_grants(RetiringPrincipal=retirer)["Grants"] == []
     assert refused(as_role(sandbox, "reader").list_retirable_grants, RetiringPrincipal=READER)[0] == (
         "AccessDeniedException"
@@ -303,7 +306,7 @@ def test_the_world_is_read_back_with_the_new_grant(kms, sandbox):
     constraints = {"EncryptionContextEquals": {"a": "b"}}
     name = next(names)
     made = make(kms, Name=name, RetiringPrincipal=RETIRER, Constraints=constraints)
-    assert sandbox.world.keys_by_arn[KEY].grant_index.by_id[made["GrantId"]] == Grant(
+    assert sandbox.world.keys_by_arn[KEY].grant_index.find(made["GrantId"]) == Grant(
         made["GrantId"], name, ("Encrypt",), HERE, READER, None, RETIRER, None, Constraints({"a": "b"})
     )
 

@@ -47,7 +47,8 @@ def world() -> World:
     )
     admin = Role(f"arn:aws:iam::{HERE}:role/admin", "admin", policies=(policy,))
     foreign = Key(key_id(60), REGION, THERE, default_key_policy(THERE), aliases=("alias/theirs",))
-    return World({HERE: Account(HERE, roles={"admin": admin}, keys=keys), THERE: Account(THERE, keys=(foreign,))})
+    roles = {"admin": admin, "reader": Role(READER, "reader")}
+    return World({HERE: Account(HERE, roles=roles, keys=keys), THERE: Account(THERE, keys=(foreign,))})
 
 
 @pytest.fixture(scope="module")
