@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.combine import PYTHON
@@ -21,6 +22,7 @@ from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful, Value
 from kmssim.evaluator.context import derive_global_keys, named_keys, stated
 from kmssim.evaluator.decision import (
     Authority,
+    Evidence,
     Facts,
     Failure,
     Layer,
@@ -155,13 +157,12 @@ class _Assuming:
     def _permission(self, action: str, caller: Caller, role: Role, arn: Arn) -> PermissionTrace:
         """The layers' verdicts on one action, and the ruling on them."""
         leg = Leg(action, role.arn, Source.KEY, self.call.region, arn.account)
-        context = self._context(caller, role, arn.account)
-        request = Request(caller, action, role.arn, context)
-        asked = Asked(self.world, self.call, caller, leg, request, self.questions)
+        request = Request(caller, action, role.arn, partial(self._context, caller, role, arn.account))
+        asked = Asked(self.world, self.call, caller, leg, request, self.questions, traced=True)
         traces = _judge(asked, role)
         facts = _gather(asked, traces)
-        layers = tuple(traces.values())
-        return PermissionTrace(action, role.arn, None, _shown(context), layers, facts, self.authority.rule(facts))
+        evidence = Evidence(tuple(traces.values()), _shown(request.context))
+        return PermissionTrace(action, role.arn, None, facts, self.authority.rule(facts), lambda: evidence)
 
     def _context(self, caller: Caller, role: Role, account: str) -> Context:
         """The condition keys of STS beside the global ones; what the call states outright wins."""

@@ -34,18 +34,29 @@ def derive_global_keys(
 
     `owner` is the account of the resource, or of the call where there is none; `tags` are the resource's (CK-73).
     """
+    return {**derive_principal_keys(world, caller), **derive_request_keys(world, call, caller, region, owner, tags)}
+
+
+def derive_principal_keys(world: World, caller: Caller) -> dict[str, Value]:
+    """Those that a caller has in each of its calls: who it is, and what it is tagged with."""
+    return dict(_service_keys(world, caller) if caller.is_service else _principal_keys(world, caller))
+
+
+def derive_request_keys(
+    world: World, call: Call, caller: Caller, region: str, owner: str, tags: Mapping[str, str]
+) -> dict[str, Value]:
+    """Those that differ from call to call; see `derive_global_keys`."""
     keys: dict[str, Value] = {}
-    for entries in (
-        _principal_keys(world, caller, owner),
-        _service_keys(world, caller),
-        _session_keys(call, caller),
-        _forwarding_keys(call),
-        _network_keys(world, call, caller),
-        _resource_keys(world, owner),
-        _request_keys(call, region),
-    ):
-        keys.update(entries)
-    keys.update(named_keys("aws:resourcetag/", tags.items()))
+    if caller.is_service:
+        keys["aws:principalaccount"] = account_behind(caller, owner)
+    else:
+        keys.update(session_keys(call, caller))
+    keys.update(_forwarding_keys(call))
+    keys.update(_network_keys(world, call, caller))
+    keys.update(_resource_keys(world, owner))
+    keys.update(_request_keys(call, region))
+    if tags:
+        keys.update(named_keys("aws:resourcetag/", tags.items()))
     return keys
 
 
@@ -80,19 +91,15 @@ def unique_id(prefix: str, arn: str) -> str:
     return f"{prefix}{forwards:08X}{backwards:09X}"
 
 
-def _principal_keys(world: World, caller: Caller, owner: str) -> Entries:
+def _principal_keys(world: World, caller: Caller) -> Entries:
     """CK-60 to CK-64."""
-    principal = caller.principal
-    yield "aws:principalisawsservice", "true" if caller.is_service else "false"
-    if caller.is_service:
-        yield "aws:principalaccount", account_behind(caller, owner)
-        return
+    yield "aws:principalisawsservice", "false"
     yield "aws:principalarn", caller.issuer_arn
     yield "aws:principalaccount", caller.account
     yield "aws:principaltype", caller.kind.value
     yield "aws:userid", _user_id(caller)
     if caller.kind is PrincipalKind.USER:
-        yield "aws:username", principal.name
+        yield "aws:username", caller.principal.name
     yield from _organization_keys(world, caller.account, "aws:principalorgid", "aws:principalorgpaths")
     yield from named_keys("aws:principaltag/", caller.tags.items()).items()
 
@@ -117,9 +124,8 @@ def _organization_keys(world: World, account: str, id_key: str, paths_key: str) 
 
 def _service_keys(world: World, caller: Caller) -> Entries:
     """CK-65, CK-66: what a service that calls for itself says of the resource that it works for."""
-    if not caller.is_service:
-        return
     principal = caller.principal
+    yield "aws:principalisawsservice", "true"
     yield "aws:principalservicename", principal.name
     yield "aws:principalservicenameslist", (principal.name,)
     if principal.source_arn:
@@ -129,11 +135,11 @@ def _service_keys(world: World, caller: Caller) -> Entries:
         yield from _organization_keys(world, principal.source_account, "aws:sourceorgid", "aws:sourceorgpaths")
 
 
-def _session_keys(call: Call, caller: Caller) -> Entries:
+def session_keys(call: Call, caller: Caller) -> Entries:
     """CK-76, CK-77: present for temporary credentials only; a user with MFA holds those of GetSessionToken."""
     session = caller.principal.session
-    temporary = caller.kind in {PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER} or session.mfa
-    if not temporary:
+    assumed = caller.kind in {PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER}
+    if not (assumed or session.mfa or session.temporary):
         return
     yield "aws:multifactorauthpresent", "true" if session.mfa else "false"
     yield "aws:tokenissuetime", current_time(call)

@@ -76,17 +76,21 @@ _FROM_PARAMETER = (
 )
 
 
+_PARAMETERS_OF = {
+    name: tuple(entry for entry in _FROM_PARAMETER if name in entry.actions)
+    for entry in _FROM_PARAMETER
+    for name in entry.actions
+}
+
+
 def derive_kms_keys(call: Call, caller: Caller, leg: Leg) -> dict[str, Value]:
     """The keys of one permission of a KMS call that KMS itself knows: `kms:` keys, and the tags in the request."""
-    keys: dict[str, Value] = {}
-    for entries in (
-        _parameter_keys(call, leg),
-        _keys_of(leg.key) if leg.key is not None else _keys_of_new(call, leg),
-        _origin_keys(call, caller, leg),
-        _encryption_context_keys(leg),
-        _grant_keys(call, leg),
-    ):
-        keys.update(entries)
+    keys: dict[str, Value] = dict(_keys_of(leg.key) if leg.key is not None else _keys_of_new(call, leg))
+    keys.update(_parameter_keys(call, leg))
+    keys.update(_origin_keys(call, caller, leg))
+    if leg.encryption_context:
+        keys.update(_encryption_context_keys(leg, leg.encryption_context))
+    keys.update(_grant_keys(call, leg))
     if leg.alias and leg.name in _WITH_REQUEST_ALIAS:
         keys["kms:requestalias"] = leg.alias  # CK-28
     if leg.same_key is not None:
@@ -129,9 +133,7 @@ def _is_on_a_key(leg: Leg) -> bool:
 def _parameter_keys(call: Call, leg: Leg) -> Entries:
     if call.name == "ReplicateKey" and leg.name != "ReplicateKey":
         return  # CK-1: its parameters count for kms:ReplicateKey only
-    for entry in _FROM_PARAMETER:
-        if leg.name not in entry.actions:
-            continue
+    for entry in _PARAMETERS_OF.get(leg.name, ()):
         given = parameter(call.parameters, entry.path)
         if given is not None:
             yield entry.key, _epoch(given) if entry.path == "ValidTo" else _as_value(given)
@@ -208,11 +210,8 @@ def _origin_keys(call: Call, caller: Caller, leg: Leg) -> Entries:
         yield "kms:viaservice", call.via
 
 
-def _encryption_context_keys(leg: Leg) -> Entries:
+def _encryption_context_keys(leg: Leg, pairs: Mapping[str, str]) -> Entries:
     """CK-6, CK-7: the context that the call claims (EC-9); for grants, that of the constraint (GR-72)."""
-    pairs = leg.encryption_context
-    if not pairs or leg.name not in _WITH_CONSTRAINED_CONTEXT:
-        return
     if leg.name in _WITH_CONTEXT and leg.key is not None and not leg.key.symmetric_encryption:
         return  # EC-5: other keys take none
     yield from named_keys("kms:encryptioncontext:", pairs.items()).items()

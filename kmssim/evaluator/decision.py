@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import NamedTuple
 
 from kmssim.evaluator.request import Call
@@ -215,16 +216,42 @@ class LayerTrace:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What each layer looked at, in their order, and the condition keys that it saw."""
+
+    layers: tuple[LayerTrace, ...]
+    context: Mapping[str, str | tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class PermissionTrace:
-    """One permission that the call needs: the request, each layer, the facts and the ruling over them."""
+    """One permission that the call needs: the request, the facts and the ruling over them, and each layer's evidence.
+
+    Evidence is gathered when somebody looks: most decisions are only counted. It is a function of what was decided, so
+    two traces that are equal in all else have the same.
+    """
 
     action: str
     resource: str
     key: str | None
-    context: Mapping[str, str | tuple[str, ...]]
-    layers: tuple[LayerTrace, ...]
     facts: Facts
     ruling: Ruling
+    gather: Callable[[], Evidence] = field(compare=False, repr=False)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The statements and grants of every layer, and the condition keys."""
+        return self.gather()
+
+    @property
+    def layers(self) -> tuple[LayerTrace, ...]:
+        """Each layer's verdict with its evidence."""
+        return self.evidence.layers
+
+    @property
+    def context(self) -> Mapping[str, str | tuple[str, ...]]:
+        """The condition keys, by the default reading of the open questions."""
+        return self.evidence.context
 
     def layer(self, layer: Layer) -> LayerTrace:
         """The trace of one layer."""

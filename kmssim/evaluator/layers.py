@@ -41,7 +41,7 @@ class Asked:
     leg: Leg
     request: Request
     questions: OpenQuestions
-    traced: bool = True
+    traced: bool = False
 
     @property
     def same_account(self) -> bool:

@@ -5,8 +5,9 @@ Elements are looked at in the order in which a reader asks: whom, what, on which
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from kmssim.evaluator.caller import Caller, is_exempt
 from kmssim.evaluator.conditions import Ambiguous, Condition, Context, holds, is_for_iam_only, read
@@ -19,12 +20,20 @@ from kmssim.evaluator.statements import Effect, Element, Policy, PolicyKind, Pri
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Request:
-    """One question to the policies: whether the caller may do `action` on `resource` ("*": none), in this context."""
+    """One question to the policies: whether the caller may do `action` on `resource` ("*": none), in this context.
+
+    The condition keys are derived when the first condition asks for one; many requests meet none.
+    """
 
     caller: Caller
     action: str
     resource: str
-    context: Context
+    derive: Callable[[], Context]
+
+    @cached_property
+    def context(self) -> Context:
+        """The condition keys of the request, names in lower case."""
+        return self.derive()
 
 
 def applies(statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions) -> bool:
@@ -36,8 +45,13 @@ def applies(statement: Statement, request: Request, kind: PolicyKind, questions:
             (resource is not None and resource.is_anything)
             or _resource_obstacle(statement, request, kind, questions) is None
         )
-        and (not statement.conditions or _unmet_condition(statement, request, kind, questions) is None)
+        and meets_conditions(statement, request, kind, questions)
     )
+
+
+def meets_conditions(statement: Statement, request: Request, kind: PolicyKind, questions: OpenQuestions) -> bool:
+    """Whether all conditions of the statement are met."""
+    return not statement.conditions or _unmet_condition(statement, request, kind, questions) is None
 
 
 def any_applies(statements: Iterable[Statement], request: Request, kind: PolicyKind, questions: OpenQuestions) -> bool:

@@ -9,16 +9,29 @@ evaluation came by is read the other way, and where that ends in another answer 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful
-from kmssim.evaluator.context import derive_global_keys
+from kmssim.evaluator.context import derive_principal_keys, derive_request_keys
 from kmssim.evaluator.context_kms import derive_kms_keys, request_tags, stated_keys
-from kmssim.evaluator.decision import Authority, Decision, Failure, Layer, PermissionTrace, Ruling, Source, Verdict
+from kmssim.evaluator.decision import (
+    Authority,
+    Decision,
+    Evidence,
+    Facts,
+    Failure,
+    Layer,
+    LayerTrace,
+    PermissionTrace,
+    Ruling,
+    Source,
+    Verdict,
+)
 from kmssim.evaluator.facts import gather_facts
 from kmssim.evaluator.forward import Forwarded, forward, translate_failure
 from kmssim.evaluator.keys import Absence, MissingKey
@@ -27,13 +40,16 @@ from kmssim.evaluator.match import Request
 from kmssim.evaluator.messages import access_denied, grant_not_found, key_not_found
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.outcome import check_state, find_failure
+from kmssim.evaluator.outcome_lists import check_listed_key
 from kmssim.evaluator.permissions import Leg, MissingGrant, legs_of
 from kmssim.evaluator.questions import OpenQuestions
-from kmssim.evaluator.request import Call
+from kmssim.evaluator.request import Call, Principal
+from kmssim.evaluator.secret_policy import is_blamed
 from kmssim.evaluator.validation import find_invalid_parameter
 from kmssim.evaluator.world import World
 
 _INVALID_ARN = "InvalidArnException"
+_CALLERS_KEPT = 4096
 _GUARDRAILS = (Layer.RCP, Layer.SCP, Layer.VPC_ENDPOINT)
 
 
@@ -57,43 +73,59 @@ class Authorizer:
     world: World
     authority: Authority = PYTHON
 
-    def decide(self, call: Call, *, traced: bool = True) -> Decision:
-        """Decide one call; without `traced` the same decision, its layers without statements and grants."""
+    def decide(self, call: Call) -> Decision:
+        """Decide one call. Its evidence is gathered when it is looked at."""
         questions = OpenQuestions()
-        decision = self._decide(call, questions, traced=traced)
+        decision = self._decide(call, questions)
         rests_on = tuple(
             question
             for question in sorted(questions.met, key=_number)
-            if _differs(self._decide(call, OpenQuestions(frozenset({question})), traced=False), decision)
+            if _differs(self._decide(call, OpenQuestions(frozenset({question}))), decision)
         )
         return replace(decision, uncertain=rests_on, ruled_by=self.authority.shown)
 
-    def _decide(self, call: Call, questions: OpenQuestions, *, traced: bool) -> Decision:
-        evaluation = self._evaluation(call, questions, traced=traced)
+    def _decide(self, call: Call, questions: OpenQuestions) -> Decision:
+        evaluation = self._evaluation(call, questions)
         if call.service == "kms":
             return evaluation.decide_kms(call)
         return evaluation.decide_forwarded(forward(self.world, call))
 
-    def _evaluation(self, call: Call, questions: OpenQuestions, *, traced: bool) -> _Evaluation:
-        caller = find_caller(self.world, call.principal)
-        return _Evaluation(self.world, caller, self.authority, questions, traced)
+    def _evaluation(self, call: Call, questions: OpenQuestions) -> _Evaluation:
+        caller, own_keys = self._known(call.principal)
+        return _Evaluation(self.world, caller, own_keys, self.authority, questions)
+
+    def _known(self, principal: Principal) -> tuple[Caller, Context]:
+        """Who calls, and the condition keys that it brings along, looked up once for all calls of a session."""
+        found = self._callers.get(principal)
+        if found is None:
+            if len(self._callers) >= _CALLERS_KEPT:
+                self._callers.clear()
+            caller = find_caller(self.world, principal)
+            found = self._callers[principal] = caller, derive_principal_keys(self.world, caller)
+        return found
+
+    @cached_property
+    def _callers(self) -> dict[Principal, tuple[Caller, Context]]:
+        return {}
 
     def requests(self, call: Call) -> tuple[Asked, ...]:
         """The questions of one KMS call; none for a call about a key or grant that is not there."""
         legs = legs_of(self.world, call)
         if isinstance(legs, MissingKey | MissingGrant):
             return ()
-        evaluation = self._evaluation(call, OpenQuestions(), traced=False)
+        evaluation = self._evaluation(call, OpenQuestions())
         return tuple(evaluation.ask(call, leg) for leg in legs)
 
     def rule(self, asked: Asked) -> Ruling:
         """The ruling on one question, without evidence."""
-        traces, paths = judge_all(asked)
-        return self.authority.rule(gather_facts(asked, traces, paths))
+        return _trace(asked, self.authority).ruling
 
     def trace(self, asked: Asked) -> PermissionTrace:
-        """The ruling on one question, with all evidence."""
-        return _trace(replace(asked, traced=True), self.authority)
+        """The ruling on one question, with its evidence at hand."""
+        asked = replace(asked, traced=True)
+        traces, paths = judge_all(asked)
+        facts = gather_facts(asked, traces, paths)
+        return _permission(asked, facts, self.authority, partial(_evidence, asked, traces))
 
 
 def _number(question: str) -> int:
@@ -109,12 +141,22 @@ def _differs(other: Decision, decision: Decision) -> bool:
 def _trace(asked: Asked, authority: Authority) -> PermissionTrace:
     """Ask all layers about one leg and combine what they say."""
     traces, paths = judge_all(asked)
-    facts = gather_facts(asked, traces, paths)
+    return _permission(asked, gather_facts(asked, traces, paths), authority, partial(_gather, asked))
+
+
+def _permission(asked: Asked, facts: Facts, authority: Authority, gather: Callable[[], Evidence]) -> PermissionTrace:
     leg = asked.leg
-    context = _shown(asked.request.context) if asked.traced else {}
     key = leg.key.arn if leg.key else None
-    layers = tuple(traces.values())
-    return PermissionTrace(leg.action, leg.resource, key, context, layers, facts, authority.rule(facts))
+    return PermissionTrace(leg.action, leg.resource, key, facts, authority.rule(facts), gather)
+
+
+def _gather(asked: Asked) -> Evidence:
+    """Ask all layers again, and have them write down what they look at."""
+    return _evidence(asked, judge_all(replace(asked, traced=True))[0])
+
+
+def _evidence(asked: Asked, traces: Mapping[Layer, LayerTrace]) -> Evidence:
+    return Evidence(tuple(traces.values()), _shown(asked.request.context))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,9 +165,9 @@ class _Evaluation:
 
     world: World
     caller: Caller
+    own_keys: Context
     authority: Authority
     questions: OpenQuestions
-    traced: bool
 
     def decide_forwarded(self, forwarded: Forwarded) -> Decision:
         """A service in front of KMS: its own permission first; where that is missing KMS is never asked (DS-80)."""
@@ -170,11 +212,11 @@ class _Evaluation:
         return replace(decision, failure=find_failure(at_hand))
 
     def state_before_authorization(self, denied: Decision, at_hand: Authorized) -> Decision:
-        """CH-4: by the other reading of UN-11 a denied caller would be told of the key's state first."""
-        state = check_state(at_hand)
-        if state is None or not self.questions.other_reading("UN-11"):
+        """CH-3, CH-4: by the other reading of UN-11 a denied caller would be told first of what ails the key."""
+        told = check_state(at_hand) or check_listed_key(at_hand)
+        if told is None or not self.questions.other_reading("UN-11"):
             return denied
-        return replace(denied, failure=state)
+        return replace(denied, failure=told)
 
     def permission(self, call: Call, leg: Leg) -> PermissionTrace:
         """The answer to one permission."""
@@ -182,14 +224,14 @@ class _Evaluation:
 
     def ask(self, call: Call, leg: Leg) -> Asked:
         """The question to the policies for one permission, with its condition keys."""
-        request = Request(self.caller, leg.action, leg.resource, self.context(call, leg))
-        return Asked(self.world, call, self.caller, leg, request, self.questions, self.traced)
+        request = Request(self.caller, leg.action, leg.resource, partial(self.context, call, leg))
+        return Asked(self.world, call, self.caller, leg, request, self.questions)
 
     def context(self, call: Call, leg: Leg) -> Context:
         """Derive the condition keys of one leg; what the call states outright wins."""
         to_be = dict(request_tags(call)) if leg.name in {"CreateKey", "TagResource"} else {}  # CK-73
         tags = leg.key.tags if leg.key else to_be
-        derived = derive_global_keys(self.world, call, self.caller, leg.region, leg.owner, tags)
+        derived = {**self.own_keys, **derive_request_keys(self.world, call, self.caller, leg.region, leg.owner, tags)}
         if leg.action.startswith("kms:"):
             derived.update(derive_kms_keys(call, self.caller, leg))
         derived.update(stated_keys(call, leg))
@@ -206,7 +248,11 @@ class _Evaluation:
         failure = None
         if blamed:
             first, index = blamed[0]
-            failure = access_denied(legs[index], self.caller, first.ruling.layers, explicit=bool(explicit))
+            leg = legs[index]
+            by_resource = leg.action.startswith("secretsmanager:") and is_blamed(self.ask(call, leg))
+            failure = access_denied(
+                leg, self.caller, first.ruling.layers, explicit=bool(explicit), by_resource=by_resource
+            )
         return Decision(call, not denied, bool(explicit), layers, failure, tuple(permissions))
 
     def not_found(self, call: Call, missing: MissingKey | MissingGrant) -> Decision:

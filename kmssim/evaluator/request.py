@@ -60,13 +60,17 @@ class PrincipalKind(Enum):
 
 @dataclass(frozen=True)
 class Session:
-    """What was passed when temporary credentials were made; empty for long-term credentials."""
+    """What was passed when temporary credentials were made; empty for long-term credentials.
+
+    `temporary`: those of a GetSessionToken to which nothing was passed. Of every other session the rest of it tells.
+    """
 
     policies: tuple[Policy, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     mfa: bool = False
     source_identity: str | None = None
     federated_by: str | None = None
+    temporary: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,10 @@ class Principal:
     session: Session = field(default_factory=Session)
     source_arn: str | None = None
     source_account: str | None = None
+
+    def __hash__(self) -> int:
+        """Principals are what is known of a caller kept by; session tags have no hash of their own."""
+        return hash((self.arn, self.source_arn))
 
 
 @dataclass(frozen=True)

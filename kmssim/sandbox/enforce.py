@@ -16,7 +16,7 @@ from kmssim.evaluator.decision import Authority, Decision, Failure
 from kmssim.evaluator.forward import forward
 from kmssim.evaluator.keys import FoundKey, find_key, home_account
 from kmssim.evaluator.operations import OPERATIONS
-from kmssim.evaluator.pdp import decide
+from kmssim.evaluator.pdp import Authorizer
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.world import World
 from kmssim.sandbox.answers import Answer, Refusal, Rewrite, internal_failure
@@ -50,6 +50,12 @@ _USING = frozenset(
     | {"GenerateRandom", "AssumeRole", *_OBJECTS, *_UPLOADS, "PutSecretValue", "BatchGetSecretValue"}
 )
 
+_LISTS = {
+    **dict.fromkeys(("CreateKey", "ReplicateKey"), ("keys",)),
+    **dict.fromkeys(("CreateAlias", "UpdateAlias", "DeleteAlias"), ("aliases",)),
+}
+"""The operations that change which keys or aliases an account has."""
+
 
 def simulates(operation: str) -> bool:
     """Whether the runtime can do what an authorized call asks; moto lacks some operations of KMS altogether."""
@@ -77,6 +83,7 @@ class Enforcement:
     regions: list[str] = field(default_factory=list)
     kept: KeptParts = field(default_factory=KeptParts)
     _world: World | None = None
+    _authorizer: Authorizer | None = None
     _served: dict[int, Served] = field(default_factory=dict)
     _finishes: dict[int, Finish] = field(default_factory=dict)
 
@@ -96,11 +103,12 @@ class Enforcement:
             self._world = None
 
     def _forget_changed(self, service: str, served: Served | None = None) -> None:
-        """What a call may have changed: of KMS the keys that it is about, and which keys their accounts have."""
+        """What a call may have changed: of KMS the keys that it is about, and what lists them."""
         if service == "kms" and served is not None:
             owners = {key.account for key in served.keys} | {home_account(served.call)}
             with TURN:
-                self.kept.forget_keys({key.id for key in served.keys}, owners)
+                self.kept.forget_keys({key.id for key in served.keys})
+                self.kept.forget_lists(_LISTS.get(served.call.name, ()), owners)
                 self._world = None
         elif service == "iam":
             with TURN:
@@ -129,7 +137,7 @@ class Enforcement:
         world = self.world()
         call = to_call(wire, principal, grant_of=self._grant_of)
         try:
-            decision = decide(world, call, self.authority)
+            decision = self._decide(world, call)
         except AuthorityError as error:
             # closed: who cannot be asked allows nothing
             return internal_failure("kms", f"kmssim: {error}", _NOT_REPEATED)
@@ -171,7 +179,7 @@ class Enforcement:
             memory=self.memory,
             clients=self.clients,
             decide=self._decide_forwarded,
-            preview=lambda call: decide(self.world(), call, self.authority),
+            preview=lambda call: self._decide(self.world(), call),
             read=self.world,
             forget_world=self.forget_world,
         )
@@ -188,15 +196,21 @@ class Enforcement:
     def _decide_forwarded(self, call: Call) -> Decision:
         """Decide a service's call; what is logged are the KMS calls that were made for it, and then the call itself."""
         world = self.world()
-        decision = decide(world, call, self.authority)
+        decision = self._decide(world, call)
         if decision.permissions and decision.permissions[0].ruling.allowed:
             for kms_call in forward(world, call).kms_calls:
-                made = decide(world, kms_call, self.authority)
+                made = self._decide(world, kms_call)
                 self.decisions.append(made)
                 if made.failure is not None:
                     break
         self.decisions.append(decision)
         return decision
+
+    def _decide(self, world: World, call: Call) -> Decision:
+        """Decide by what is known of the world already: who its callers are, and what they may do."""
+        if self._authorizer is None or self._authorizer.world is not world:
+            self._authorizer = Authorizer(world, self.authority)
+        return self._authorizer.decide(call)
 
     def _grant_of(self, token: str) -> str:
         """The id of the grant behind a token; what is no token stands for itself, and for no grant (GR-51)."""

@@ -34,14 +34,13 @@ class KeptParts:
         """All parts of one kind may have changed."""
         self._drop(lambda about: about[0] == kind)
 
-    def forget_keys(self, ids: Collection[str], accounts: Collection[str]) -> None:
-        """Keys of these ids, related multi-Region keys too, and which keys and aliases these accounts have."""
-        self._drop(
-            lambda about: (
-                (about[0] == "key" and about[1].rpartition("/")[2] in ids)
-                or (about[0] == "keys" and about[1] in accounts)
-            )
-        )
+    def forget_keys(self, ids: Collection[str]) -> None:
+        """Keys of these ids, related multi-Region keys too."""
+        self._drop(lambda about: about[0] == "key" and about[1].rpartition("/")[2] in ids)
+
+    def forget_lists(self, kinds: Collection[str], accounts: Collection[str]) -> None:
+        """Which `keys` or `aliases` these accounts have."""
+        self._drop(lambda about: about[0] in kinds and about[1] in accounts)
 
     def _drop(self, stale: Callable[[tuple[Any, ...]], bool]) -> None:
         self._parts = {about: part for about, part in self._parts.items() if not stale(about)}

@@ -33,6 +33,8 @@ class DeletionNotes:
 
 def related_keys(world: World, key: Key) -> list[Key]:
     """The keys that share a multi-Region key's id, itself among them."""
+    if key.multi_region is None:
+        return [key]
     return [other for other in world.keys_by_arn.values() if (other.id, other.account) == (key.id, key.account)]
 
 

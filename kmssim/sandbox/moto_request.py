@@ -19,7 +19,13 @@ _REMEMBERED = ("_cached_data", "stream", "data", "form", "files", "values", "jso
 
 def read_headers(request: Request) -> dict[str, str]:
     """All headers, names in lower case."""
-    return {name.lower(): _text(value) for name, value in request.headers.items()}
+    if not _is_werkzeug(request):
+        return {name.lower(): _text(value) for name, value in request.headers.items()}
+    # werkzeug's own mapping walks the same environ, and asks more of each name: a tenth of what a call costs here
+    environ = request.environ
+    found = {name[5:]: value for name, value in environ.items() if name.startswith("HTTP_")}
+    found |= {name: environ[name] for name in _UNPREFIXED if environ.get(name)}
+    return {name.replace("_", "-").lower(): value for name, value in found.items()}
 
 
 def read_body(request: Request) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from kmssim.sandbox.backends import backends_of
 from kmssim.sandbox.memory import Clients
 from kmssim.sandbox.seams import find_seam
 
@@ -38,7 +39,7 @@ def set_aside(accounts: Collection[str]) -> Iterator[None]:
     finally:
         for service, states in kept.items():
             _taken_out(service, accounts)
-            _backends(service).update(states)
+            backends_of(service).update(states)
         for index, before in indexes:
             index.clear()
             index.update(before)
@@ -51,13 +52,8 @@ def empty(accounts: Collection[str]) -> None:
 
 
 def _taken_out(service: str, accounts: Collection[str]) -> Mapping[str, Any]:
-    backends = _backends(service)
+    backends = backends_of(service)
     return {account: backends.pop(account) for account in (*accounts, _STAND_IN) if account in backends}
-
-
-def _backends(service: str) -> dict[str, Any]:
-    found: dict[str, Any] = find_seam("moto.backends", "get_backend")(service)
-    return found
 
 
 def _index(place: tuple[str, str, str]) -> dict[str, Any]:

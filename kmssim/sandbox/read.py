@@ -48,7 +48,7 @@ def _read_account(
         groups=identities.groups,
         roles=identities.roles,
         keys=read_keys(account, clients, memory, regions, parts),
-        buckets=parts.get(("s3", account), lambda: read_buckets(account, clients("s3", account, home))),
+        buckets=parts.get(("s3", account), lambda: read_buckets(account, clients, home)),
         secrets=parts.get(
             ("secretsmanager", account, *regions), lambda: read_secrets(account, clients, memory, regions)
         ),

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from kmssim.evaluator.policy import Policy, PolicyKind
 from kmssim.evaluator.world import Organization, Unit
+from kmssim.sandbox.backends import is_untouched
 from kmssim.sandbox.memory import Clients, LoosePolicies, Memory
 from kmssim.sandbox.read_policy import read_policy
 from kmssim.sandbox.seed_organization import FULL_RCP, POLICY_TYPES
@@ -48,7 +49,7 @@ def _outside(policies: LoosePolicies) -> Membership:
 
 
 def _first_organization(clients: Clients, accounts: Sequence[str], region: str) -> Mapping[str, str] | None:
-    for account in accounts:
+    for account in () if is_untouched("organizations") else accounts:
         try:
             return clients("organizations", account, region).describe_organization()["Organization"]  # type: ignore[no-any-return]
         except ClientError as error:

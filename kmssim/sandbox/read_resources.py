@@ -9,14 +9,18 @@ from botocore.exceptions import ClientError
 
 from kmssim.evaluator.policy import Policy, PolicyKind
 from kmssim.evaluator.world import Bucket, Secret
+from kmssim.sandbox.backends import is_untouched
 from kmssim.sandbox.memory import Clients, Memory
 from kmssim.sandbox.read_policy import read_policy
 
 _S3_HOME = "us-east-1"
 
 
-def read_buckets(account: str, s3: Any) -> dict[str, Bucket]:  # noqa: ANN401 (a boto3 client)
-    """The account's buckets by name, in every Region."""
+def read_buckets(account: str, clients: Clients, region: str) -> dict[str, Bucket]:
+    """The account's buckets by name, in every Region; S3 is asked in `region`."""
+    if is_untouched("s3", account):
+        return {}
+    s3 = clients("s3", account, region)
     names = [bucket["Name"] for page in s3.get_paginator("list_buckets").paginate() for bucket in page["Buckets"]]
     return {name: _read_bucket(account, name, s3) for name in names}
 
@@ -50,7 +54,9 @@ def _unless(code: str, read: Any) -> Any:  # noqa: ANN401 (a call and boto3's an
 
 def read_secrets(account: str, clients: Clients, memory: Memory, regions: Sequence[str]) -> dict[str, Secret]:
     """The account's secrets by name."""
-    found = {}
+    found = dict[str, Secret]()
+    if is_untouched("secretsmanager", account):
+        return found
     for region in regions:
         manager = clients("secretsmanager", account, region)
         for page in manager.get_paginator("list_secrets").paginate():

@@ -6,18 +6,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache, lru_cache
 from typing import Any
 
 import botocore.session
+from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 
 from kmssim.sandbox.seams import find_seam
+from kmssim.sandbox.service_models import share_models
 
 ACCOUNT_HEADER = "x-moto-account-id"
 """moto serves a request from the account that this header names."""
 
-_ACCESS_KEY = "AKIAKMSSIMREADER0000"
+_AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=AKIAKMSSIMREADER0000/20260101/{region}/{service}/aws4_request"
+"""Tells moto the Region; a signature, which takes longer than the question, nobody looks at."""
+_CLIENTS_KEPT = 256
+_lock = threading.Lock()
 _bypass: ContextVar[bool] = ContextVar("kmssim_bypass", default=False)
 
 
@@ -42,47 +48,41 @@ def is_bypassed() -> bool:
 class Reader:
     """Real boto3 clients that talk to moto without HTTP, credentials or hooks, whether or not a mock is active."""
 
-    def __init__(self) -> None:
-        """Nothing is made before it is asked for."""
-        self._lock = threading.Lock()
-        self._session: Any = None
-        self._clients: dict[tuple[str, str, str], Any] = {}
-
     def client(self, service: str, account: str, region: str = "us-east-1") -> Any:  # noqa: ANN401 (a boto3 client)
         """A client of `service` whose calls are served from `account`; the same one each time, fit for any thread.
 
         Raises SetupError when moto lacks what it stands on.
         """
-        key = (service, account, region)
-        with self._lock:
-            if key not in self._clients:
-                self._clients[key] = self._make(service, account, region)
-            return self._clients[key]
-
-    def _make(self, service: str, account: str, region: str) -> Any:  # noqa: ANN401 (a boto3 client)
-        self._session = self._session or botocore.session.Session()
-        client = self._session.create_client(
-            service,
-            region_name=region,
-            aws_access_key_id=_ACCESS_KEY,
-            aws_secret_access_key="kmssim",  # noqa: S106 (no secret: nothing checks it)
-            config=Config(retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True),
-        )
-        events = client.meta.events
-        # botocore sends the event to every handler and then takes the first answer: moto's own handler would run each
-        # request a second time, outside the bypass.
-        events.unregister("before-send", find_seam("moto.core.models", "botocore_stubber"))
-        events.register_first("before-send", _sender(account))
-        return client
+        with _lock:
+            return _client(service, account, region)
 
 
-def _sender(account: str) -> Any:  # noqa: ANN401 (a handler of botocore's)
+@lru_cache(maxsize=_CLIENTS_KEPT)
+def _client(service: str, account: str, region: str) -> Any:  # noqa: ANN401 (a boto3 client)
+    """Clients hold nothing of a sandbox, so the next one in this process uses them as well."""
+    config = Config(retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True, signature_version=UNSIGNED)
+    client = _session().create_client(service, region_name=region, config=config)
+    events = client.meta.events
+    # botocore sends the event to every handler and then takes the first answer: moto's own handler would run each
+    # request a second time, outside the bypass.
+    events.unregister("before-send", find_seam("moto.core.models", "botocore_stubber"))
+    events.register_first("before-send", _sender(account, _AUTHORIZATION.format(region=region, service=service)))
+    return client
+
+
+@cache
+def _session() -> Any:  # noqa: ANN401 (a botocore session)
+    return share_models(botocore.session.Session())
+
+
+def _sender(account: str, authorization: str) -> Any:  # noqa: ANN401 (a handler of botocore's)
     route = find_seam("moto.core.botocore_stubber", "BotocoreStubber")().process_request
     raw = find_seam("moto.core.botocore_stubber", "MockRawResponse")
     response = find_seam("botocore.awsrequest", "AWSResponse")
 
     def send(request: AWSPreparedRequest, **_: object) -> Any:  # noqa: ANN401 (botocore's response)
         request.headers[ACCOUNT_HEADER] = account
+        request.headers["Authorization"] = authorization
         with bypassed():
             status, headers, body = route(request)
         return response(request.url, int(status), headers, raw(body))

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from moto import mock_aws
 
@@ -38,6 +39,7 @@ from kmssim.sandbox.reader import Reader
 from kmssim.sandbox.repairs import keys_as_aws_has_them, secrets_named_as
 from kmssim.sandbox.role_trust import RoleTrust
 from kmssim.sandbox.seed import Seeded, seed
+from kmssim.sandbox.service_models import share_models
 from kmssim.sandbox.services import SERVICES
 from kmssim.sandbox.sign_in import SignIn
 from kmssim.sandbox.turns import TURN
@@ -97,7 +99,8 @@ class Sandbox:
             opened.enter_context(self._mock)
             if is_inside and not self._joins_outer_mock:
                 opened.enter_context(set_aside(self._declared.accounts))
-            self._session = boto3.Session(region_name=self._declared.region)
+            models = share_models(botocore.session.Session())
+            self._session = boto3.Session(botocore_session=models, region_name=self._declared.region)
             self._raise_gate()
             opened.callback(self._gate.close)
             self._seed()

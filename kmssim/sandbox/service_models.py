@@ -1,4 +1,8 @@
-"""What botocore knows about the services that can be gated: protocol, and names and shapes of the operations."""
+"""What botocore knows about the services that can be gated: protocol, and names and shapes of the operations.
+
+The models are read from disk once for the whole process: reading those of a sandbox takes longer than all it does
+until its first decision.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,16 @@ class Protocol(Enum):
     QUERY = "query"
     EC2 = "ec2"
     REST = "rest-xml"
+
+
+_OF_CLIENTS = create_loader()
+"""Reads botocore's models for clients, and keeps what it read. Clients change their models, so the gate has its own."""
+
+
+def share_models(session: Any) -> Any:  # noqa: ANN401 (a botocore session)
+    """The session, which has read no model yet, with the models that are here already."""
+    session.register_component("data_loader", _OF_CLIENTS)
+    return session
 
 
 @cache
@@ -50,6 +64,6 @@ def operations_of(service: str) -> frozenset[str]:
 @cache
 def regions_of(service: str) -> frozenset[str]:
     """The Regions in which the service is, of all partitions."""
-    session = botocore.session.Session()
+    session = share_models(botocore.session.Session())
     partitions = session.get_available_partitions()
     return frozenset(region for name in partitions for region in session.get_available_regions(service, name))

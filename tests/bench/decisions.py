@@ -16,12 +16,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from workload import calls, world
 
+from kmssim.evaluator.decision import Evidence
 from kmssim.evaluator.pdp import Authorizer
+from kmssim.evaluator.request import Call
 
 COUNT, RUNS = 2000, 9
 
 
-def _calibrate(_item) -> int:
+def calibrate(_item) -> int:
     """About a microsecond of attribute-free Python."""
     total = 0
     for number in range(20):
@@ -40,18 +42,22 @@ def microseconds(act: Callable, items: Sequence) -> float:
     return best / len(items) * 1e6
 
 
+def _evidence(authorizer: Authorizer, call: Call) -> list[Evidence]:
+    return [found.evidence for found in authorizer.decide(call).permissions]
+
+
 def measure() -> dict[str, dict[str, float]]:
     authorizer, asked_calls = Authorizer(world()), calls(COUNT)
     requests = [request for call in asked_calls for request in authorizer.requests(call)]
     gc.collect()
     gc.freeze()  # the workload is not what the collector is to look through
     acts = {
-        "plain Python loop (calibration)": (_calibrate, asked_calls),
+        "plain Python loop (calibration)": (calibrate, asked_calls),
         "ruling, without evidence": (authorizer.rule, requests),
-        "ruling, with the full trace": (authorizer.trace, requests),
+        "ruling, with the full trace": (lambda asked: authorizer.trace(asked).evidence, requests),
         "call to requests: keys found, condition keys derived": (authorizer.requests, asked_calls),
-        "call to decision, without evidence": (lambda call: authorizer.decide(call, traced=False), asked_calls),
-        "call to decision, with the full trace": (authorizer.decide, asked_calls),
+        "call to decision, without evidence": (authorizer.decide, asked_calls),
+        "call to decision, with the full trace": (lambda call: _evidence(authorizer, call), asked_calls),
     }
     found = {name: microseconds(act, items) for name, (act, items) in acts.items()}
     idle = found["plain Python loop (calibration)"]

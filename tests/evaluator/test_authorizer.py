@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from building import WORKER, allow, call, deny, key, world
+from building import WORKER, WORKER_SESSION, allow, call, deny, key, world
 
-from kmssim.evaluator import views
+from kmssim.evaluator import pdp, views
 from kmssim.evaluator.decision import Layer
 from kmssim.evaluator.match import applies, mismatch
 from kmssim.evaluator.pdp import Authorizer, decide
@@ -36,14 +36,18 @@ def answer(decision):
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_decision_is_the_same_without_evidence(name):
+def test_a_decision_and_its_evidence_come_to_the_same_facts(name):
+    """Decisions are taken by views, evidence is gathered statement by statement; neither may differ from the other."""
     scenario = SCENARIOS[name]
     authorizer = Authorizer(scenario.world)
     for request in scenario.requests:
-        with_it, without = authorizer.decide(request.call), authorizer.decide(request.call, traced=False)
-        assert answer(with_it) == answer(without), request.name
-        assert with_it == decide(scenario.world, request.call)
-        assert not any(layer.statements for found in without.permissions for layer in found.layers)
+        decision = authorizer.decide(request.call)
+        assert decision == decide(scenario.world, request.call)
+        for found in decision.permissions:
+            asked = found.gather.args[0]
+            traced = authorizer.trace(asked)
+            assert (traced.facts, traced.ruling) == (found.facts, found.ruling), request.name
+            assert traced.evidence == found.evidence
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -59,7 +63,18 @@ def test_a_request_is_ruled_alike_bare_and_traced(name):
     assert asked
     for one in asked:
         assert authorizer.rule(one) == authorizer.trace(one).ruling
-        assert authorizer.trace(one) == authorizer.trace(one)
+        assert authorizer.trace(one).evidence == authorizer.trace(one).evidence
+
+
+def test_evidence_is_gathered_when_it_is_looked_at_and_once(monkeypatch):
+    gathered = []
+    real = pdp._evidence
+    monkeypatch.setattr(pdp, "_evidence", lambda *given: gathered.append(given) or real(*given))
+    decision = Authorizer(world(key(allow("kms:*", to=WORKER)))).decide(call())
+    assert not gathered
+    assert decision.permissions[0].layer(Layer.KEY_POLICY).statements
+    assert decision.permissions[0].context["kms:keyspec"] == "SYMMETRIC_DEFAULT"
+    assert len(gathered) == 1
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -91,7 +106,7 @@ def test_a_policy_forgets_its_views_when_they_are_too_many(monkeypatch):
     busy = world(key(allow("kms:*", to=WORKER)), mine=(deny("kms:Encrypt"),))
     authorizer = Authorizer(busy)
     names = ["Decrypt", "Encrypt", "DescribeKey", "ListGrants", "GetKeyPolicy"]
-    answers = [authorizer.decide(call(f"kms:{name}"), traced=False).word for name in names * 2]
+    answers = [authorizer.decide(call(f"kms:{name}")).word for name in names * 2]
     assert answers == ["ALLOW", "DENY", "ALLOW", "ALLOW", "ALLOW"] * 2
     policy = busy.keys_by_arn[next(iter(busy.keys_by_arn))].policy
     assert len(policy.views) <= 3
@@ -107,9 +122,17 @@ def test_a_world_that_has_decided_travels_between_processes():
             assert answer(decide(there, request.call)) == answer(decide(scenario.world, request.call))
 
 
-def test_layers_of_a_bare_decision_say_their_verdicts_and_reasons():
-    decision = Authorizer(world(key(allow("kms:*", to=WORKER)))).decide(call(), traced=False)
+def test_layers_of_a_decision_say_their_verdicts_and_reasons():
+    decision = Authorizer(world(key(allow("kms:*", to=WORKER)))).decide(call())
     found = decision.permissions[0]
     assert [layer.layer for layer in found.layers] == list(Layer)
     assert all(layer.reason for layer in found.layers)
     assert replace(decision, permissions=()).word == "ALLOW"
+
+
+def test_a_world_forgets_its_callers_when_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(pdp, "_CALLERS_KEPT", 2)
+    authorizer = Authorizer(world(key(allow("kms:*", to=WORKER))))
+    sessions = [f"{WORKER_SESSION.rpartition('/')[0]}/{number}" for number in range(5)]
+    assert [authorizer.decide(call(principal=session)).word for session in sessions * 2] == ["ALLOW"] * 10
+    assert len(authorizer._callers) <= 2

@@ -527,6 +527,14 @@ def test_the_global_keys_of_each_kind_of_caller(column, who):
     assert {name: context.get(name.lower()) for name in WHO} == {name: row[column] for name, row in WHO.items()}
 
 
+def test_a_users_session_without_mfa_says_so_and_an_access_key_says_nothing():
+    """CK-76, CK-77."""
+    plain = decide(MEMBER, call(principal=caller(ANA, temporary=True))).permissions[0].context
+    assert (plain["aws:multifactorauthpresent"], plain["aws:tokenissuetime"]) == ("false", "2026-01-01T00:00:00Z")
+    assert "aws:multifactorauthage" not in plain
+    assert "aws:multifactorauthpresent" not in decide(MEMBER, call(principal=USER)).permissions[0].context
+
+
 ENDPOINT = VpcEndpoint("vpce-1", ACCOUNT, "vpc-9")
 INSIDE, OUTSIDE = Network("10.0.0.1", "vpce-1"), Network("203.0.113.7")
 WHERE = {

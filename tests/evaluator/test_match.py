@@ -28,7 +28,7 @@ def found(
 ):
     (statement,) = parse_policy(document(body, version=version), PolicyKind(kind)).statements
     questions = OpenQuestions(frozenset(others))
-    return mismatch(statement, Request(by, action, resource, context or {}), PolicyKind(kind), questions)
+    return mismatch(statement, Request(by, action, resource, lambda: context or {}), PolicyKind(kind), questions)
 
 
 def element(*args, **parts):
@@ -208,7 +208,7 @@ def test_elements_are_looked_at_in_the_order_of_a_readers_questions():
 def test_the_trace_says_where_the_statement_stands_and_which_keys_it_looks_at():
     whole = parse_policy(document(allow(Sid="One", when={"Bool": {"A:b": "true"}})), PolicyKind.IDENTITY, "here")
     trace = trace_statement(
-        whole, whole.statements[0], Request(CALLER, "kms:Decrypt", KEY_ARN, {"a:b": "true"}), OpenQuestions()
+        whole, whole.statements[0], Request(CALLER, "kms:Decrypt", KEY_ARN, lambda: {"a:b": "true"}), OpenQuestions()
     )
     assert (trace.policy, trace.path, trace.sid, trace.effect) == ("here", "Statement[0]", "One", "Allow")
     assert (trace.applies, trace.condition_keys) == (True, ("a:b",))

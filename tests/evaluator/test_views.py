@@ -103,7 +103,7 @@ def two_keys(**parts):
 
 def answers(here, *arns):
     authorizer = Authorizer(here)
-    return [words(authorizer.decide(call(parameters={"KeyId": arn}), traced=False)) for arn in arns]
+    return [words(authorizer.decide(call(parameters={"KeyId": arn}))) for arn in arns]
 
 
 ALLOWED = ("ALLOW", ("key_policy",), None)

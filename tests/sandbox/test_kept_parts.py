@@ -85,5 +85,5 @@ def test_related_multi_region_keys_are_forgotten_together():
     arns = [f"arn:aws:kms:{region}:{HERE}:key/mrk-{'0' * 32}" for region in ("us-east-1", "us-west-2")]
     for arn in arns:
         parts.get(("key", arn, ()), lambda: "old")
-    parts.forget_keys({f"mrk-{'0' * 32}"}, set())
+    parts.forget_keys({f"mrk-{'0' * 32}"})
     assert [parts.get(("key", arn, ()), lambda: "new") for arn in arns] == ["new", "new"]
