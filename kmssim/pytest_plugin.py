@@ -104,8 +104,9 @@ class Decisions(Sequence["Decision"]):
     @property
     def last(self) -> Decision:
         """The newest. Fails the test, and says so, when there is none."""
+        __tracebackhide__ = True  # the user's own line is the one to show
         if not self._log:
-            pytest.fail("no such call was made to KMS through the sandbox", pytrace=False)
+            pytest.fail("no such call was made to KMS through the sandbox")
         return self._log[-1]
 
     @property
@@ -147,10 +148,16 @@ class ClientMaker:
 
     def __call__(self, as_: str | None = None, service: str = "kms", region: str | None = None) -> Any:  # noqa: ANN401 - a boto3 client
         """A client of the principal with this ARN."""
+        from kmssim.errors import KmssimError  # noqa: PLC0415 - nothing is loaded before it is used
+
+        __tracebackhide__ = True  # the user's own line is the one to show
         who = as_ or self._caller
         if who is None:
-            pytest.fail("kms_client needs the ARN of a caller here, or the ini option kmssim_caller", pytrace=False)
-        return self._sandbox.client(service, who, region)
+            pytest.fail("kms_client needs the ARN of a caller here, or the ini option kmssim_caller")
+        try:
+            return self._sandbox.client(service, who, region)
+        except KmssimError as error:
+            raise pytest.fail.Exception(f"kmssim: {error}") from None
 
 
 @pytest.fixture
@@ -172,7 +179,7 @@ def kms_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
             if caller is not None:
                 stack.enter_context(sandbox.strangers_call_as(caller))
         except KmssimError as error:
-            pytest.fail(_why_not(error), pytrace=False)
+            raise pytest.fail.Exception(_why_not(error), pytrace=False) from None
         yield sandbox
 
 

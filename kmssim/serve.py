@@ -19,6 +19,7 @@ from kmssim.render import decision_json, layer_words
 from kmssim.sandbox.decision_log import DecisionLog
 from kmssim.sandbox.sandbox import Sandbox
 from kmssim.sandbox.server import listening, serving
+from kmssim.speech import Speech
 
 KEPT_DECISIONS = 1000
 """A server that runs for days keeps the last ones; all have been written out."""
@@ -39,19 +40,20 @@ class Served:
     as_json: bool = False
 
 
-def serve(served: Served, authority: Authority, say: Callable[[str], None], complain: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. `say` gets what is meant for the user, `complain` what went wrong.
+def serve(served: Served, authority: Authority, write: Callable[[str], None], complain: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. `write` gets what is meant for the user, `complain` what went wrong.
 
     Raises:
         InputError: the host is not loopback.
         SetupError: the port is taken, something is not installed, or the profiles cannot be written.
 
     """
-    say = _as_long_as_heard(say)
+    say = Speech(write)
     log = DecisionLog(KEPT_DECISIONS, lambda decision: say(_line(decision, as_json=served.as_json)))
     with (
         _stop_signals() as stopped,
         listening(served.host, served.port) as bound,
+        say,
         Sandbox(served.world, authority, log) as sandbox,
     ):
         profiles = profiles_of(served.world, served.callers, sandbox.sign_in)
@@ -66,6 +68,8 @@ def serve(served: Served, authority: Authority, say: Callable[[str], None], comp
             )
             while not stopped():
                 time.sleep(_LOOK_FOR_STOP)
+    if say.dropped:
+        complain(f"{say.dropped} lines were dropped: nobody read the output")
 
 
 def _greeting(url: str, profiles: str) -> str:
@@ -86,22 +90,6 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _as_long_as_heard(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Once nobody reads the output any more there is nothing to say; the calls go on."""
-    heard = True
-
-    def speak(text: str) -> None:
-        nonlocal heard
-        if not heard:
-            return
-        try:
-            say(text)
-        except BrokenPipeError:
-            heard = False
-
-    return speak
 
 
 def _line(decision: Decision, *, as_json: bool) -> str:

@@ -194,6 +194,28 @@ def test_it(kms_sandbox):
     result.assert_outcomes(errors=1)
     assert said in result.stdout.str()
     assert "pytest_plugin.py" not in result.stdout.str()
+    assert "During handling" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("called", "said"),
+    [
+        ('kms_client("arn:aws:iam::111122223333:user/nobody")', "kmssim: there is no user `nobody`"),
+        ('kms_client("app")', "kmssim: `app` is not the ARN of somebody who can call"),
+        ("kms_client()", "kms_client needs the ARN of a caller here"),
+    ],
+)
+def test_a_client_that_cannot_be_made_fails_at_the_users_own_line(theirs, called, said):
+    theirs.write(f"""
+@pytest.mark.kms_scenario("orders.json")
+def test_it(kms_client):
+    {called}
+""")
+    result = theirs.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f">       {called.replace('[', '[[]')}", f"E       Failed: {said}*"])
+    assert "sandbox.py" not in result.stdout.str()
+    assert "pytest_plugin.py" not in result.stdout.str()
 
 
 # --- decisions, and how they fail
@@ -283,7 +305,8 @@ def test_asking_for_a_call_that_was_never_made_says_so(theirs):
     theirs.write("def test_it(kms_decisions):\n    assert kms_decisions.of('kms:Decrypt').last.allowed\n")
     result = theirs.run()
     result.assert_outcomes(failed=1)
-    assert "no such call was made to KMS" in result.stdout.str()
+    result.stdout.fnmatch_lines([">   *last.allowed", "E       Failed: no such call was made to KMS*"])
+    assert "pytest_plugin.py" not in result.stdout.str()
 
 
 # --- clients from before, and moto's own mock

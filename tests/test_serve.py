@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import configparser
 import json
 import os
 import signal
@@ -11,21 +10,17 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
+from serve_process import ROOT, Running, aws_cli, running
 
-ROOT = Path(__file__).resolve().parent.parent
 HERE, THERE = "111122223333", "444455556666"
 KEY_ID, CLOSED_ID = "1234abcd-12ab-34cd-56ef-1234567890ab", "1234abcd-12ab-34cd-56ef-1234567890cd"
 KEY_ARN = f"arn:aws:kms:us-east-1:{HERE}:key/{KEY_ID}"
 APP = f"arn:aws:sts::{HERE}:assumed-role/app"
-ONCE = Config(retries={"total_max_attempts": 1})
 
 
 def policy(principal: str, *actions: str) -> dict:
@@ -65,70 +60,9 @@ SCENARIO = {
 }
 
 
-@dataclass
-class Running:
-    """A server in a process of its own, with what it printed until it was ready."""
-
-    process: subprocess.Popen[str]
-    url: str
-    config: Path
-    hello: dict
-
-    def client(self, profile: str, service: str = "kms", **options):
-        section = self.section(profile)
-        return boto3.client(
-            service,
-            section["region"],
-            endpoint_url=section["endpoint_url"],
-            aws_access_key_id=section["aws_access_key_id"],
-            aws_secret_access_key=section["aws_secret_access_key"],
-            aws_session_token=section.get("aws_session_token"),
-            config=ONCE,
-            **options,
-        )
-
-    def section(self, profile: str) -> configparser.SectionProxy:
-        parser = configparser.ConfigParser(interpolation=None)
-        parser.read(self.config)
-        return parser[f"profile {profile}"]
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, list[str], str]:
-        """Exit code, lines after the first, and standard error."""
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=20)
-        return self.process.returncode, out.splitlines(), err
-
-
-def start(folder: Path, *arguments: str, scenario: dict | None = SCENARIO) -> Running:
-    command = [sys.executable, "-m", "kmssim.cli", "serve", "--json", "--write-profiles", str(folder / "config")]
-    if scenario is not None:
-        (folder / "scenario.json").write_text(json.dumps(scenario))
-        command += ["--scenario", str(folder / "scenario.json")]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
-    )
-    line = process.stdout.readline()
-    if not line:
-        pytest.fail(process.communicate()[1])
-    hello = json.loads(line)
-    return Running(process, hello["endpoint_url"], folder / "config", hello)
-
-
-@contextmanager
-def running(folder: Path, *arguments: str, scenario: dict | None = SCENARIO):
-    server = start(folder, *arguments, scenario=scenario)
-    try:
-        yield server
-    finally:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.communicate()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("serve")) as opened:
+    with running(tmp_path_factory.mktemp("serve"), scenario=SCENARIO) as opened:
         yield opened
 
 
@@ -255,7 +189,7 @@ def test_the_text_form_prints_profiles_and_one_line_for_each_decision(tmp_path):
 
 
 def test_json_is_one_object_a_line(tmp_path):
-    with running(tmp_path) as server:
+    with running(tmp_path, scenario=SCENARIO) as server:
         refused(server.client(f"kmssim-{HERE}-reader").describe_key, KeyId=KEY_ARN)
         code, lines, err = server.stop()
     assert (code, err) == (0, "")
@@ -283,7 +217,7 @@ def test_loopback_by_any_of_its_names_is_served(host, tmp_path):
             socket.create_server(("::1", 0), family=socket.AF_INET6).close()
         except OSError:
             pytest.skip("this machine has no IPv6 loopback")
-    with running(tmp_path, "--host", host) as server:
+    with running(tmp_path, "--host", host, scenario=SCENARIO) as server:
         assert server.client(f"kmssim-{HERE}-ana").describe_key(KeyId=KEY_ID)["KeyMetadata"]["Arn"] == KEY_ARN
 
 
@@ -300,7 +234,7 @@ def test_a_chosen_port_is_used_and_free_again_after_the_end(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for _ in range(2):
-        with running(tmp_path, "--port", str(port)) as server:
+        with running(tmp_path, "--port", str(port), scenario=SCENARIO) as server:
             assert server.url == f"http://127.0.0.1:{port}"
             server.client(f"kmssim-{HERE}-ana").list_keys()
             assert server.stop()[0] == 0
@@ -324,7 +258,7 @@ def test_a_file_that_somebody_else_wrote_is_not_overwritten(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_cleanly_while_clients_call(number, tmp_path):
-    with running(tmp_path) as server, ThreadPoolExecutor(4) as pool:
+    with running(tmp_path, scenario=SCENARIO) as server, ThreadPoolExecutor(4) as pool:
         clients = [server.client(f"kmssim-{HERE}-ana") for _ in range(4)]
         list(pool.map(lambda kms: kms.list_keys(), clients))
 
@@ -343,7 +277,7 @@ def test_it_stops_cleanly_while_clients_call(number, tmp_path):
 
 
 def test_it_goes_on_when_nobody_reads_what_it_prints(tmp_path):
-    with running(tmp_path) as server:
+    with running(tmp_path, scenario=SCENARIO) as server:
         server.process.stdout.close()
         kms = server.client(f"kmssim-{HERE}-ana")
         for _ in range(3):
@@ -351,6 +285,17 @@ def test_it_goes_on_when_nobody_reads_what_it_prints(tmp_path):
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
         assert "Traceback" not in server.process.stderr.read()
+
+
+def test_calls_go_on_while_nobody_empties_the_pipe_that_it_prints_to(tmp_path):
+    with running(tmp_path, scenario=SCENARIO) as server:
+        kms = server.client(f"kmssim-{HERE}-ana")
+        for _ in range(200):  # the pipe takes 64 kB, a line is 800 bytes and more
+            kms.describe_key(KeyId=KEY_ID)
+        code, lines, err = server.stop()
+    assert (code, err) == (0, "")
+    assert len(lines) == 200
+    assert {json.loads(line)["operation"] for line in lines} == {"kms:DescribeKey"}
 
 
 def raw(url: str, request: bytes) -> bytes:
@@ -401,24 +346,7 @@ def test_a_client_that_hangs_in_its_request_holds_up_nobody(server):
 
 @pytest.fixture
 def aws(server):
-    program = os.environ.get("KMSSIM_AWS_CLI")
-    if not program:
-        pytest.skip("the AWS CLI is not installed: set KMSSIM_AWS_CLI to the path of `aws`")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment |= {"AWS_CONFIG_FILE": str(server.config), "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": ""}
-
-    def run(profile: str, *arguments: str) -> tuple[int, dict, str]:
-        ran = subprocess.run(
-            [program, "--profile", f"kmssim-{HERE}-{profile}", "--output", "json", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return ran.returncode, json.loads(ran.stdout or "{}"), ran.stderr
-
-    return run
+    return aws_cli(server, f"kmssim-{HERE}-")
 
 
 def test_the_aws_cli_encrypts_and_decrypts_as_a_role_that_may(aws, tmp_path):

@@ -6,6 +6,8 @@ the Bucket Key of an upload in parts; they are noted here. What moto stores is t
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote
@@ -21,6 +23,13 @@ _ALGORITHM = "x-amz-server-side-encryption"
 _KEY, _BUCKET_KEY = f"{_ALGORITHM}-aws-kms-key-id", f"{_ALGORITHM}-bucket-key-enabled"
 _OWN, _TWICE = "AES256", "aws:kms:dsse"
 _UNVERSIONED = "null"
+_KEY_WITHOUT_KMS = (
+    "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms"
+)
+_NO_CONTEXT = (
+    "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which "
+    "represents a string-string map"
+)
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,8 @@ def _wanted(front: Front, bucket: Bucket) -> Stored:
     sent = front.wire.parameters
     if "SSECustomerAlgorithm" in sent:
         return Stored(customer=True)
-    key, algorithm = front.text("SSEKMSKeyId"), front.text("ServerSideEncryption")
-    algorithm = algorithm or ("aws:kms" if key else _default_algorithm(front, bucket))
+    key = front.text("SSEKMSKeyId")
+    algorithm = front.text("ServerSideEncryption") or _default_algorithm(front, bucket)
     if not algorithm.startswith("aws:kms"):
         return Stored(algorithm)
     wish = front.text("BucketKeyEnabled")
@@ -153,10 +162,32 @@ def _authorize_write(front: Front, bucket: Bucket, operation: str) -> Refusal | 
     return refusal_of(decision) or replace(wanted, key=key_behind(decision) or wanted.key)
 
 
+def _misused(front: Front) -> Refusal | None:
+    """What S3 says to headers about encryption that do not fit together; moto would store the object anyhow."""
+    algorithm, context = front.text("ServerSideEncryption"), front.text("SSEKMSEncryptionContext")
+    if algorithm and algorithm not in {_OWN, "aws:kms", _TWICE}:
+        return Refusal("InvalidArgument", "The encryption method specified is not supported")
+    if front.text("SSEKMSKeyId") and not (algorithm or "").startswith("aws:kms"):
+        return Refusal("InvalidArgument", _KEY_WITHOUT_KMS)
+    return Refusal("InvalidArgument", _NO_CONTEXT) if context and not _is_context(context) else None
+
+
+def _is_context(text: str) -> bool:
+    """JSON of texts by their names, in base64 (DS-1)."""
+    try:
+        found = json.loads(base64.b64decode(text, validate=True))
+    except ValueError:  # neither base64, nor UTF-8, nor JSON
+        return False
+    return isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+
+
 def _write(front: Front) -> Outcome:
     bucket = _bucket(front, front.text("Bucket"))
     if bucket is None:
         return Passed()
+    misused = _misused(front)
+    if misused:
+        return misused
     operation = "CreateMultipartUpload" if front.wire.operation == "CreateMultipartUpload" else "PutObject"
     stored = _authorize_write(front, bucket, operation)
     if isinstance(stored, Refusal):

@@ -1,4 +1,4 @@
-"""Single elements of moto's XML answers, read and replaced without touching the rest."""
+"""Single elements of moto's XML answers, read, replaced, added and taken out without touching the rest."""
 
 from __future__ import annotations
 
@@ -25,5 +25,20 @@ def with_elements(answer: Answer, texts: Mapping[str, str]) -> Answer:
     for name, text in texts.items():
         # cut apart rather than substituted, so that nothing in the text is read as a pattern
         body = f"<{name}>{escape(text)}</{name}>".join(re.split(rf"<{name}>[^<]*</{name}>|<{name} ?/>", body))
+    return _with_body(answer, body)
+
+
+def without_element(answer: Answer, name: str) -> Answer:
+    """The answer without any element of that name."""
+    return _with_body(answer, re.sub(rf"<{name}>[^<]*</{name}>", "", answer.body.decode()))
+
+
+def with_element(answer: Answer, parent: str, name: str, text: str) -> Answer:
+    """The answer with one more element, the last in its parent."""
+    end = f"</{parent}>"
+    return _with_body(answer, answer.body.decode().replace(end, f"<{name}>{escape(text)}</{name}>{end}", 1))
+
+
+def _with_body(answer: Answer, body: str) -> Answer:
     headers = {key: value for key, value in answer.headers.items() if key.lower() != "content-length"}
     return replace(answer, body=body.encode(), headers=headers)

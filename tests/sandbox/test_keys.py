@@ -164,6 +164,12 @@ def test_what_aws_manages_says_so(kms):
     assert described(kms, "alias/aws/s3")["KeyManager"] == "AWS"
 
 
+def test_an_aws_managed_key_rotates_every_year(kms):
+    status = kms.get_key_rotation_status(KeyId=AWS_ID)
+    assert (status["KeyRotationEnabled"], status["RotationPeriodInDays"]) == (True, 365)
+    assert status["NextRotationDate"] > described(kms, AWS_ID)["CreationDate"]
+
+
 def test_a_key_is_disabled_and_enabled_by_its_arn(kms):
     kms.disable_key(KeyId=KEY_ARN)
     assert (described(kms, KEY_ARN)["KeyState"], described(kms, KEY_ARN)["Enabled"]) == ("Disabled", False)

@@ -515,3 +515,34 @@ def test_over_http_with_the_bucket_in_the_path_the_same_call_gets_the_same_answe
         server.stop()
     context = {"aws:s3:arn": "arn:aws:s3:::data/over/http", "team": "a"}
     assert kms_calls(fresh)[:3] == [("GenerateDataKey", context), ("Decrypt", context), ("Decrypt", context)]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"SSEKMSKeyId": DATA}, "requires HTTP header x-amz-server-side-encryption : aws:kms"),
+        (
+            {"ServerSideEncryption": "AES256", "SSEKMSKeyId": DATA},
+            "requires HTTP header x-amz-server-side-encryption : ",
+        ),
+        ({"ServerSideEncryption": "aws:kns"}, "The encryption method specified is not supported"),
+        (
+            {**SSE, "SSEKMSKeyId": DATA, "SSEKMSEncryptionContext": "team=a"},
+            "holding JSON which represents a string-str",
+        ),
+        (
+            {**SSE, "SSEKMSKeyId": DATA, "SSEKMSEncryptionContext": base64.b64encode(b'["a"]').decode()},
+            "shall be Base64",
+        ),
+        ({**SSE, "SSEKMSKeyId": DATA, "SSEKMSEncryptionContext": base64.b64encode(b'{"a": 1}').decode()}, "string map"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["put_object", "create_multipart_upload", "copy_object"])
+def test_headers_about_encryption_that_do_not_fit_are_refused_and_nothing_is_written(sandbox, operation, given, told):
+    put(sandbox, bucket="plain", key="source")
+    s3 = s3_of(sandbox)
+    source = {"CopySource": "plain/source"} if operation == "copy_object" else {}
+    code, message, status = refused(getattr(s3, operation), Bucket="plain", Key="misused", **source, **given)
+    assert (code, status) == ("InvalidArgument", 400)
+    assert told in message
+    assert "misused" not in [each["Key"] for each in s3.list_objects_v2(Bucket="plain")["Contents"]]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
+from kmssim.errors import InputError
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.policy import PolicyKind, default_key_policy, parse_policy
 from kmssim.evaluator.request import Session, parse_principal, service_principal
@@ -283,6 +284,47 @@ def test_mfa_counts_for_a_users_session(sandbox):
     strong, plain = (held(sts.get_session_token(**passed)) for passed in (mfa, {}))
     assert is_allowed(sandbox, strong, "get_key_rotation_status", KeyId=KEY_ID)
     assert not is_allowed(sandbox, plain, "get_key_rotation_status", KeyId=KEY_ID)
+
+
+@pytest.mark.parametrize(
+    ("who", "session", "present"),
+    [
+        (ANA, Session(), None),
+        (ANA, Session(temporary=True), "false"),
+        (ANA, Session(mfa=True), "true"),
+        (ROOT, Session(), None),
+        (ROOT, Session(temporary=True), "false"),
+        (ROOT, Session(mfa=True), "true"),
+        (APP, Session(), "false"),
+        (f"arn:aws:sts::{HERE}:federated-user/kiosk", Session(), "false"),
+    ],
+)
+def test_temporary_credentials_say_whether_mfa_was_there_and_long_term_ones_do_not(sandbox, who, session, present):
+    """CK-76: however one signs in."""
+    is_allowed(sandbox, sandbox.sign_in(parse_principal(who, session)))
+    context = sandbox.decisions[-1].permissions[0].context
+    assert context.get("aws:multifactorauthpresent") == present
+    assert ("aws:tokenissuetime" in context) is (present is not None)
+
+
+@pytest.mark.parametrize(
+    ("who", "session", "why"),
+    [
+        (f"arn:aws:sts::{HERE}:assumed-role/app/x", Session(), "RoleSessionName"),
+        (f"arn:aws:sts::{HERE}:assumed-role/app/{'x' * 65}", Session(), "roleSessionName"),
+        (APP, Session(source_identity="x"), "SourceIdentity"),
+        (APP, Session(tags={"": "x"}), "Tags"),
+        (f"arn:aws:sts::{HERE}:federated-user/x", Session(), "Name"),
+        (f"arn:aws:sts::{HERE}:federated-user/kiosk", Session(mfa=True), "GetFederationToken takes neither MFA"),
+        (ANA, Session(tags={"team": "shop"}), "GetSessionToken takes no session policy"),
+        (ROOT, Session(source_identity="ana"), "GetSessionToken takes no session policy"),
+    ],
+)
+def test_a_session_that_sts_gives_nobody_is_an_input_error_in_one_line(sandbox, who, session, why):
+    with pytest.raises(InputError, match=why) as caught:
+        sandbox.client("kms", as_=parse_principal(who, session))
+    assert str(caught.value).startswith(f"nobody can sign in as {who}: ")
+    assert "\n" not in str(caught.value)
 
 
 def test_session_policies_limit_a_role_by_text_and_by_arn(changed):

@@ -17,7 +17,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from kmssim.evaluator.request import Ciphertext, Network, service_principal
-from kmssim.sandbox import moto_request
+from kmssim.sandbox import moto_request, wire_s3
 from kmssim.sandbox.answers import Refusal
 from kmssim.sandbox.ciphertext import Header, seal
 from kmssim.sandbox.declared import Declared, read_declared, write_declared
@@ -373,3 +373,26 @@ def test_a_ciphertext_names_the_key_that_made_it_by_its_arn(name, arn):
 @pytest.mark.parametrize("blob", [b"garbage" * 20, b"", bytes(96), sealed(KEY_ARN)[:60]])
 def test_what_is_no_ciphertext_names_no_key(blob):
     assert call_of("Decrypt", {"CiphertextBlob": b64(blob)}).ciphertext is None
+
+
+def test_what_botocores_clients_did_to_the_model_of_s3_changes_no_operation():
+    """They take the bucket out of the paths of the model that they were given, which may be the one read here."""
+    before = wire_s3._routes()
+    http = [service_model("s3").operation_model(name).http for name in service_model("s3").operation_names]
+    kept = [dict(each) for each in http]
+    try:
+        for each in http:
+            uri = each["requestUri"]
+            if uri.startswith("/{Bucket}"):
+                path = uri.partition("?")[0]
+                each |= {
+                    "requestUri": uri.removeprefix("/{Bucket}"),
+                    "authPath": path if path != "/{Bucket}" else f"{path}/",
+                }
+        wire_s3._routes.cache_clear()
+        assert wire_s3._routes() == before
+    finally:
+        for each, was in zip(http, kept, strict=True):
+            each.clear()
+            each.update(was)
+        wire_s3._routes.cache_clear()

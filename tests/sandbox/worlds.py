@@ -175,6 +175,7 @@ def grants(draw, place, account, serial, kind):
     to_service, retired_by_service = draw(st.booleans()), draw(st.booleans())
     pairs = {"keys": st.text("abé ", min_size=1, max_size=3), "values": st.text('ab"\\é', max_size=3), "max_size": 2}
     operations = st.lists(st.sampled_from(sorted(GRANT_OPERATIONS[kind])), min_size=1, max_size=4, unique=True)
+    operations = operations.filter(lambda chosen: chosen != ["CreateGrant"])  # GR-18
     constraints = draw(
         st.one_of(
             st.just(Constraints()),
