@@ -46,15 +46,16 @@ def derive_request_keys(
     world: World, call: Call, caller: Caller, region: str, owner: str, tags: Mapping[str, str]
 ) -> dict[str, Value]:
     """Those that differ from call to call; see `derive_global_keys`."""
-    keys: dict[str, Value] = {}
+    keys = _request_keys(call, region)
     if caller.is_service:
         keys["aws:principalaccount"] = account_behind(caller, owner)
     else:
         keys.update(session_keys(call, caller))
     keys.update(_forwarding_keys(call))
     keys.update(_network_keys(world, call, caller))
-    keys.update(_resource_keys(world, owner))
-    keys.update(_request_keys(call, region))
+    if owner:  # CK-72
+        keys["aws:resourceaccount"] = owner
+        keys.update(_organization_keys(world, owner, "aws:resourceorgid", "aws:resourceorgpaths"))
     if tags:
         keys.update(named_keys("aws:resourcetag/", tags.items()))
     return keys
@@ -100,7 +101,7 @@ def _principal_keys(world: World, caller: Caller) -> Entries:
     yield "aws:userid", _user_id(caller)
     if caller.kind is PrincipalKind.USER:
         yield "aws:username", caller.principal.name
-    yield from _organization_keys(world, caller.account, "aws:principalorgid", "aws:principalorgpaths")
+    yield from _organization_keys(world, caller.account, "aws:principalorgid", "aws:principalorgpaths").items()
     yield from named_keys("aws:principaltag/", caller.tags.items()).items()
 
 
@@ -113,13 +114,12 @@ def _user_id(caller: Caller) -> str:
     return caller.account if caller.is_root else f"{caller.account}:{principal.name}"
 
 
-def _organization_keys(world: World, account: str, id_key: str, paths_key: str) -> Entries:
+def _organization_keys(world: World, account: str, id_key: str, paths_key: str) -> dict[str, Value]:
     organization = world.organization
     if organization is None or not world.in_organization(account):
-        return
-    yield id_key, organization.id
+        return {}
     above = "/".join(level.name for level in world.units_over(account))
-    yield paths_key, (f"{organization.id}/{above}/",)
+    return {id_key: organization.id, paths_key: (f"{organization.id}/{above}/",)}
 
 
 def _service_keys(world: World, caller: Caller) -> Entries:
@@ -132,7 +132,7 @@ def _service_keys(world: World, caller: Caller) -> Entries:
         yield "aws:sourcearn", principal.source_arn
     if principal.source_account:
         yield "aws:sourceaccount", principal.source_account
-        yield from _organization_keys(world, principal.source_account, "aws:sourceorgid", "aws:sourceorgpaths")
+        yield from _organization_keys(world, principal.source_account, "aws:sourceorgid", "aws:sourceorgpaths").items()
 
 
 def session_keys(call: Call, caller: Caller) -> Entries:
@@ -195,28 +195,23 @@ def _network_keys(world: World, call: Call, caller: Caller) -> Entries:
         here = f"arn:{partition_of(call.region)}:ec2:{call.region}:{endpoint.account}"
         yield "aws:sourcevpcarn", f"{here}:vpc/{endpoint.vpc}"
         yield "aws:vpceaccount", endpoint.account
-        yield from _organization_keys(world, endpoint.account, "aws:vpceorgid", "aws:vpceorgpaths")
+        yield from _organization_keys(world, endpoint.account, "aws:vpceorgid", "aws:vpceorgpaths").items()
 
 
-def _resource_keys(world: World, owner: str) -> Entries:
-    """CK-72."""
-    if owner:
-        yield "aws:resourceaccount", owner
-        yield from _organization_keys(world, owner, "aws:resourceorgid", "aws:resourceorgpaths")
-
-
-def _request_keys(call: Call, region: str) -> Entries:
+def _request_keys(call: Call, region: str) -> dict[str, Value]:
     """CK-75."""
-    yield "aws:requestedregion", region
     now = current_time(call)
-    yield "aws:currenttime", now
+    keys: dict[str, Value] = {"aws:requestedregion": region, "aws:currenttime": now}
     seconds = read_date(now)
     if seconds is not None:
-        yield "aws:epochtime", str(int(seconds))
+        keys["aws:epochtime"] = str(int(seconds))
+    return keys
 
 
 def current_time(call: Call) -> str:
     """The moment of the call: stated as `aws:CurrentTime` or `aws:EpochTime`, or `CLOCK`."""
+    if not call.context:
+        return CLOCK
     moment = stated(call, "aws:currenttime")
     if isinstance(moment, str):
         return moment

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kmssim.evaluator.caller import Caller
 from kmssim.evaluator.conditions import Ambiguous, Doubtful, Value, read_date
@@ -76,6 +77,7 @@ _FROM_PARAMETER = (
 )
 
 
+_TAGGING = frozenset({"CreateKey", "TagResource", "UntagResource"})
 _PARAMETERS_OF = {
     name: tuple(entry for entry in _FROM_PARAMETER if name in entry.actions)
     for entry in _FROM_PARAMETER
@@ -85,7 +87,7 @@ _PARAMETERS_OF = {
 
 def derive_kms_keys(call: Call, caller: Caller, leg: Leg) -> dict[str, Value]:
     """The keys of one permission of a KMS call that KMS itself knows: `kms:` keys, and the tags in the request."""
-    keys: dict[str, Value] = dict(_keys_of(leg.key) if leg.key is not None else _keys_of_new(call, leg))
+    keys = _keys_of(leg.key) if leg.key is not None else _keys_of_new(call, leg)
     keys.update(_parameter_keys(call, leg))
     keys.update(_origin_keys(call, caller, leg))
     if leg.encryption_context:
@@ -97,7 +99,8 @@ def derive_kms_keys(call: Call, caller: Caller, leg: Leg) -> dict[str, Value]:
         keys["kms:reencryptonsamekey"] = "true" if leg.same_key else "false"  # CK-26
     if leg.name in {"Encapsulate", "Decapsulate"}:  # CK-44: what they carry is an expectation only
         keys = {key: _expected(value) for key, value in keys.items()}
-    keys.update(_tag_keys(call, leg))
+    if leg.name in _TAGGING and not leg.is_alias:
+        keys.update(_tag_keys(call, leg))
     return keys
 
 
@@ -107,22 +110,30 @@ def _expected(value: Value) -> Value:
 
 def stated_keys(call: Call, leg: Leg) -> dict[str, ContextValue]:
     """What the call states outright, as far as this permission can carry it at all."""
+    if not call.context:
+        return {}
     values = ((key, stated(call, key)) for key in call.context if carries(leg, key))
     return {key: value for key, value in values if value is not None}
 
 
 def carries(leg: Leg, key: str) -> bool:
     """Whether a permission can carry a condition key, by the table of 7.1; a key that is not there may be stated."""
-    if not (leg.action.startswith("kms:") and key.startswith("kms:")):
+    return _carries(leg.action, key, _is_on_a_key(leg), is_alias=leg.is_alias, of_replica=leg.replica_of is not None)
+
+
+@lru_cache(maxsize=4096)
+def _carries(action: str, key: str, on_a_key: bool, *, is_alias: bool, of_replica: bool) -> bool:  # noqa: FBT001
+    if not (action.startswith("kms:") and key.startswith("kms:")):
         return True
-    if leg.is_alias or (leg.replica_of is not None and key in _BY_PARAMETER):
+    if is_alias or (of_replica and key in _BY_PARAMETER):
         return False  # CK-41, CK-1
-    if key == "kms:calleraccount" and "CustomKeyStore" in leg.action:
+    if key == "kms:calleraccount" and "CustomKeyStore" in action:
         return True
+    name = action.partition(":")[2]
     if key in _OF_KEYS:
-        return _is_on_a_key(leg) or (leg.name == "CreateKey" and key != "kms:resourcealiases")
+        return on_a_key or (name == "CreateKey" and key != "kms:resourcealiases")
     names = next((names for start, names in _CARRIED_BY.items() if key.startswith(start)), None)
-    return names is None or leg.name in names
+    return names is None or name in names
 
 
 def _is_on_a_key(leg: Leg) -> bool:
@@ -154,6 +165,8 @@ def _epoch(moment: object) -> Value:
 
 def parameter(parameters: Mapping[str, object], path: str) -> object:
     """The parameter at a dotted path, None when it was not sent."""
+    if "." not in path:
+        return parameters.get(path)
     value: object = parameters
     for name in path.split(".") if path else [""]:
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -166,39 +179,45 @@ def _as_value(given: object) -> Value:
     return str(given).lower() if isinstance(given, bool) else str(given)
 
 
-def _keys_of(key: Key) -> Entries:
+def _keys_of(key: Key) -> dict[str, Value]:
     """CK-16 to CK-22, CK-29: properties of the key; and their deprecated names (CK-3, UN-14)."""
-    yield from _properties(key.origin, key.spec, key.usage, key.multi_region)
+    keys = dict(_properties(key.origin, key.spec, key.usage, key.multi_region))
     if len(key.aliases) > _MOST_ALIASES:
-        yield "kms:resourcealiases", Ambiguous(key.aliases, "more aliases than a key may have", "CK-29")
+        keys["kms:resourcealiases"] = Ambiguous(key.aliases, "more aliases than a key may have", "CK-29")
     elif key.aliases:
-        yield "kms:resourcealiases", key.aliases
+        keys["kms:resourcealiases"] = key.aliases
+    return keys
 
 
-def _keys_of_new(call: Call, leg: Leg) -> Entries:
+def _keys_of_new(call: Call, leg: Leg) -> dict[str, Value]:
     """The properties of the key that is about to be: of a replica those of its primary, else as the call has them."""
     if leg.replica_of is not None:
         primary = leg.replica_of
-        yield from _properties(primary.origin, primary.spec, primary.usage, "REPLICA")
-    elif call.name == "CreateKey":
-        sent = call.parameters
-        yield from _properties(
+        return dict(_properties(primary.origin, primary.spec, primary.usage, "REPLICA"))
+    if call.name != "CreateKey":
+        return {}
+    sent = call.parameters
+    return dict(
+        _properties(
             str(sent.get("Origin") or "AWS_KMS"),
             str(sent.get("KeySpec") or sent.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"),
             str(sent.get("KeyUsage") or "ENCRYPT_DECRYPT"),
             "PRIMARY" if sent.get("MultiRegion") is True else None,
         )
+    )
 
 
-def _properties(origin: str, spec: str, usage: str, multi_region: str | None) -> Entries:
-    yield "kms:keyorigin", origin
-    yield "kms:keyspec", spec
-    yield "kms:keyusage", usage
-    yield "kms:multiregion", "true" if multi_region else "false"
-    yield "kms:customermasterkeyspec", Doubtful("UN-14", None, spec)
-    yield "kms:customermasterkeyusage", Doubtful("UN-14", None, usage)
-    if multi_region:
-        yield "kms:multiregionkeytype", multi_region
+@lru_cache(maxsize=1024)
+def _properties(origin: str, spec: str, usage: str, multi_region: str | None) -> Mapping[str, Value]:
+    keys: dict[str, Value] = {
+        "kms:keyorigin": origin,
+        "kms:keyspec": spec,
+        "kms:keyusage": usage,
+        "kms:multiregion": "true" if multi_region else "false",
+        "kms:customermasterkeyspec": Doubtful("UN-14", None, spec),
+        "kms:customermasterkeyusage": Doubtful("UN-14", None, usage),
+    }
+    return {**keys, "kms:multiregionkeytype": multi_region} if multi_region else keys
 
 
 def _origin_keys(call: Call, caller: Caller, leg: Leg) -> Entries:
@@ -229,8 +248,6 @@ def _grant_keys(call: Call, leg: Leg) -> Entries:
 
 def _tag_keys(call: Call, leg: Leg) -> Entries:
     """CK-74: tags in the request."""
-    if leg.name not in {"CreateKey", "TagResource", "UntagResource"} or leg.is_alias:
-        return
     if leg.name == "UntagResource":
         names = call.parameters.get("TagKeys")
         if isinstance(names, list | tuple) and names:

@@ -169,7 +169,7 @@ class StatementTrace(NamedTuple):
     `mismatch` None: it applies.
 
     `policy` says where the policy stands (a JSON path in its file), `path` the statement inside it. `role` is what a
-    matching key-policy Allow does: `direct` or `delegation`.
+    key policy's Allow makes of a caller whom it means, `direct` or `delegation`; `rule`, once it applies, says why.
     """
 
     policy: str

@@ -263,10 +263,10 @@ _NOT_TRUSTING = Trusting(Verdict.SILENT, (), frozenset())
 
 
 def _with_role(asked: Asked, statement: Statement, trace: StatementTrace) -> StatementTrace:
-    if not trace.applies or statement.effect is Effect.DENY:
+    if statement.effect is Effect.DENY or (trace.mismatch and trace.mismatch.element in {"Principal", "NotPrincipal"}):
         return trace
     role, rule = trust_role(statement, asked.caller)
-    return StatementTrace(*trace[:-2], role, rule)
+    return StatementTrace(*trace[:-2], role, rule if trace.applies else None)
 
 
 def _ends_at_the_account(asked: Asked) -> bool:

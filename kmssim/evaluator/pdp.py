@@ -43,6 +43,7 @@ from kmssim.evaluator.outcome import check_state, find_failure
 from kmssim.evaluator.outcome_lists import check_listed_key
 from kmssim.evaluator.permissions import Leg, MissingGrant, legs_of
 from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.recall import Recall
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.secret_policy import is_blamed
 from kmssim.evaluator.validation import find_invalid_parameter
@@ -92,7 +93,7 @@ class Authorizer:
 
     def _evaluation(self, call: Call, questions: OpenQuestions) -> _Evaluation:
         caller, own_keys = self._known(call.principal)
-        return _Evaluation(self.world, caller, own_keys, self.authority, questions)
+        return _Evaluation(self.world, caller, own_keys, self._recall, questions)
 
     def _known(self, principal: Principal) -> tuple[Caller, Context]:
         """Who calls, and the condition keys that it brings along, looked up once for all calls of a session."""
@@ -103,6 +104,10 @@ class Authorizer:
             caller = find_caller(self.world, principal)
             found = self._callers[principal] = caller, derive_principal_keys(self.world, caller)
         return found
+
+    @cached_property
+    def _recall(self) -> Recall:
+        return Recall(self.authority)
 
     @cached_property
     def _callers(self) -> dict[Principal, tuple[Caller, Context]]:
@@ -118,14 +123,14 @@ class Authorizer:
 
     def rule(self, asked: Asked) -> Ruling:
         """The ruling on one question, without evidence."""
-        return _trace(asked, self.authority).ruling
+        return self._recall.find(asked)[1]
 
     def trace(self, asked: Asked) -> PermissionTrace:
         """The ruling on one question, with its evidence at hand."""
         asked = replace(asked, traced=True)
         traces, paths = judge_all(asked)
         facts = gather_facts(asked, traces, paths)
-        return _permission(asked, facts, self.authority, partial(_evidence, asked, traces))
+        return _permission(asked, facts, self.authority.rule(facts), partial(_evidence, asked, traces))
 
 
 def _number(question: str) -> int:
@@ -138,16 +143,9 @@ def _differs(other: Decision, decision: Decision) -> bool:
     return (other.allowed, other_code) != (decision.allowed, code)
 
 
-def _trace(asked: Asked, authority: Authority) -> PermissionTrace:
-    """Ask all layers about one leg and combine what they say."""
-    traces, paths = judge_all(asked)
-    return _permission(asked, gather_facts(asked, traces, paths), authority, partial(_gather, asked))
-
-
-def _permission(asked: Asked, facts: Facts, authority: Authority, gather: Callable[[], Evidence]) -> PermissionTrace:
+def _permission(asked: Asked, facts: Facts, ruling: Ruling, gather: Callable[[], Evidence]) -> PermissionTrace:
     leg = asked.leg
-    key = leg.key.arn if leg.key else None
-    return PermissionTrace(leg.action, leg.resource, key, facts, authority.rule(facts), gather)
+    return PermissionTrace(leg.action, leg.resource, leg.key.arn if leg.key else None, facts, ruling, gather)
 
 
 def _gather(asked: Asked) -> Evidence:
@@ -166,7 +164,7 @@ class _Evaluation:
     world: World
     caller: Caller
     own_keys: Context
-    authority: Authority
+    recall: Recall
     questions: OpenQuestions
 
     def decide_forwarded(self, forwarded: Forwarded) -> Decision:
@@ -220,7 +218,8 @@ class _Evaluation:
 
     def permission(self, call: Call, leg: Leg) -> PermissionTrace:
         """The answer to one permission."""
-        return _trace(self.ask(call, leg), self.authority)
+        asked = self.ask(call, leg)
+        return _permission(asked, *self.recall.find(asked), partial(_gather, asked))
 
     def ask(self, call: Call, leg: Leg) -> Asked:
         """The question to the policies for one permission, with its condition keys."""
@@ -286,10 +285,11 @@ class _Evaluation:
 
         It looks at the new key policy and at the caller's own policies, at no guardrail (TP-8).
         """
-        trace = replace(self, world=world).permission(call, leg)
+        recall = self.recall.elsewhere()
+        trace = replace(self, world=world, recall=recall).permission(call, leg)
         verdicts = {**trace.facts.verdicts, **dict.fromkeys(_GUARDRAILS, Verdict.NOT_APPLICABLE)}
         facts = replace(trace.facts, verdicts=verdicts)
-        return replace(trace, facts=facts, ruling=self.authority.rule(facts))
+        return replace(trace, facts=facts, ruling=recall.rule(facts))
 
 
 def _never_authorized(call: Call, failure: Failure) -> Decision:

@@ -154,8 +154,9 @@ def _find(world: World, call: Call, parameter: str, *, alias_allowed: bool) -> F
 
 def _key_leg(call: Call, permission: Permission, found: FoundKey) -> Leg:
     key = found.key
-    constraints = call.parameters.get("Constraints") if call.name == "CreateGrant" else None
-    pairs, kind = _constrained_context(constraints)
+    pairs, kind = None, None
+    if call.name == "CreateGrant":
+        pairs, kind = _constrained_context(call.parameters.get("Constraints"))
     return Leg(
         permission.action,
         key.arn,

@@ -13,10 +13,10 @@ class OpenQuestions:
 
     def __init__(self, others: frozenset[str] = frozenset()) -> None:
         """Start with no question met."""
-        self._others = others
+        self.others = others
         self.met: set[str] = set()
 
     def other_reading(self, question: str) -> bool:
         """Note that the evaluation came by `question` (an `UN-` id); whether to take its other reading."""
         self.met.add(question)
-        return question in self._others
+        return question in self.others

@@ -207,3 +207,11 @@ def test_a_map_is_pickled_for_processes_that_hash_otherwise():
     )
     environment = {**os.environ, "PYTHONHASHSEED": "4711"}
     subprocess.run([sys.executable, "-c", script], input=pickle.dumps(numbers), check=True, env=environment)
+
+
+def test_a_block_that_lost_its_last_thing_is_gone(monkeypatch):
+    monkeypatch.setattr(persistent, "_BLOCK", 2)
+    full, small = ((1, "a"), (2, "b")), ((5, "e"),)
+    assert persistent._joined(full, ()) == [full]
+    assert persistent._joined((), small) == [small]
+    assert persistent._joined(small, ()) == [small]

@@ -1,0 +1,110 @@
+"""What is recalled is what would be found anew, whatever was asked before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from bench import workload
+from building import ACCOUNT, KEY_ARN, WORKER, WORKER_SESSION, allow, call, caller, deny, key, world
+
+from kmssim.evaluator import recall
+from kmssim.evaluator.combine import PYTHON
+from kmssim.evaluator.pdp import Authorizer, decide
+from kmssim.evaluator.request import Network
+from kmssim.evaluator.world import VpcEndpoint
+
+MANY, FEW = 100_000, 6_000
+
+
+def compare(count):
+    here = workload.world()
+    remembering = Authorizer(here)
+    for one in workload.calls(count, seed=11):
+        assert remembering.decide(one) == Authorizer(here).decide(one)
+
+
+def test_a_world_that_remembers_decides_as_one_that_does_not():
+    compare(FEW)
+
+
+@pytest.mark.exhaustive
+def test_a_world_that_remembers_decides_a_hundred_thousand_calls_as_one_that_does_not():
+    compare(MANY)
+
+
+def counting(monkeypatch):
+    asked = []
+    real = recall.judge_all
+    monkeypatch.setattr(recall, "judge_all", lambda one: asked.append(one) or real(one))
+    return asked
+
+
+def test_layers_are_asked_once_for_each_answer_of_the_open_conditions(monkeypatch):
+    asked = counting(monkeypatch)
+    when = {"StringEquals": {"kms:EncryptionContext:dept": "hr"}}
+    authorizer = Authorizer(world(key(allow("kms:Decrypt", to=WORKER, when=when))))
+
+    def word(dept):
+        return authorizer.decide(call(parameters={"KeyId": KEY_ARN, "EncryptionContext": {"dept": dept}})).word
+
+    assert [word(dept) for dept in ("hr", "it", "ops", "hr", "law")] == ["ALLOW", "DENY", "DENY", "ALLOW", "DENY"]
+    assert len(asked) == 2
+
+
+def test_what_else_a_layer_looks_at_makes_another_question():
+    here = world(key(allow("kms:*", to=WORKER)))
+    endpoint = VpcEndpoint("vpce-1", ACCOUNT, "vpc-1", Authorizer(here).world.keys_by_arn[KEY_ARN].policy)
+    shut = replace(here, vpc_endpoints={"vpce-1": endpoint})
+    authorizer, through = Authorizer(shut), Network(vpc_endpoint="vpce-1")
+    calls = [
+        call(network=through), call(), call(network=through, via="s3.us-east-1.amazonaws.com"),
+        call("kms:Encrypt", network=through), call(principal=caller(f"arn:aws:iam::{ACCOUNT}:root")),
+    ]  # fmt: skip
+    for one in (*calls, *reversed(calls)):
+        assert authorizer.decide(one) == decide(shut, one)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        allow("kms:*", to=WORKER, on=f"{KEY_ARN[:-4]}*"),
+        allow("kms:*", to=WORKER, when={"Null": {"kms:EncryptionContext:dept": "false"}}),
+        allow("kms:*", to=WORKER, when={"StringEquals": {"aws:username": "${aws:PrincipalTag/name}"}}),
+        allow("kms:*", to=WORKER, when={"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "dept"}}),
+        allow("kms:*", to=WORKER, when={"StringEquals": {"aws:ResourceTag/dept": "hr"}}),
+        allow("kms:*", to=WORKER, when={"StringNotEquals": {"kms:EncryptionContext:dept": "it"}}),
+    ],
+    ids=["resource", "null", "variable", "several values", "tag", "absent"],
+)
+def test_conditions_that_look_at_more_than_one_text_are_asked_in_full(statement):
+    here = world(key(statement, allow("kms:DescribeKey", to="*")))
+    authorizer = Authorizer(here)
+    contexts = [None, {"dept": "hr"}, {"dept": "it"}, {"Dept": "hr", "dept": "it"}]
+    for context in contexts * 2:
+        parameters = {"KeyId": KEY_ARN, **({"EncryptionContext": context} if context else {})}
+        one = call(parameters=parameters)
+        assert authorizer.decide(one) == decide(here, one)
+
+
+def test_not_principal_is_asked_in_full():
+    here = world(key(allow("kms:*", to=WORKER), deny("kms:Decrypt", NotPrincipal={"AWS": [WORKER, WORKER_SESSION]})))
+    authorizer = Authorizer(here)
+    for one in (call(), call(), call(principal=caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/other"))):
+        assert authorizer.decide(one) == decide(here, one)
+
+
+def test_a_world_forgets_its_questions_when_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(recall, "_MOST_KEPT", 2)
+    authorizer = Authorizer(world(key(allow("kms:*", to=WORKER))))
+    names = ["Decrypt", "Encrypt", "DescribeKey", "ListGrants"]
+    assert [authorizer.decide(call(f"kms:{name}")).word for name in names * 2] == ["ALLOW"] * 8
+    assert len(authorizer._recall._questions) <= 2
+
+
+def test_the_open_questions_that_were_met_are_recalled_too():
+    """UN-28: whether a silent boundary limits a statement that names the role."""
+    here = world(key(allow(to=WORKER)), boundary=(allow("s3:*"),))
+    authorizer = Authorizer(here, PYTHON)
+    found = [authorizer.decide(call()).uncertain for _ in range(3)]
+    assert found == [("UN-28",)] * 3
