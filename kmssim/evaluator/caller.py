@@ -82,13 +82,13 @@ def _names_of(arn: str, issuer: str, account: str, federated_by: str | None) -> 
 def find_caller(world: World, principal: Principal) -> Caller:
     """Look the principal up in the world; who is not declared there has no policies of its own."""
     account = world.accounts.get(principal.account)
+    if principal.kind is PrincipalKind.ROLE_SESSION:
+        return _role_caller(principal, account.roles.get(principal.name) if account else None)
     if account is None or principal.kind in {PrincipalKind.SERVICE, PrincipalKind.ROOT}:
         return Caller(principal, principal.arn, tags=principal.session.tags)
     if principal.kind is PrincipalKind.USER:
         return _user_caller(principal, account, account.users.get(principal.name))
-    if principal.kind is PrincipalKind.FEDERATED_USER:
-        return _federated_caller(principal, account)
-    return _role_caller(principal, account.roles.get(principal.name))
+    return _federated_caller(principal, account)
 
 
 def _user_caller(principal: Principal, account: Account, user: User | None) -> Caller:

@@ -274,3 +274,10 @@ def test_an_undeclared_role_is_known_by_an_arn_without_path(peopled):
     assert find_caller(peopled, caller(f"arn:aws:iam::{ACCOUNT}:role/p/nobody")).issuer_arn == (
         f"arn:aws:iam::{ACCOUNT}:role/nobody"
     )
+
+
+def test_a_role_of_an_account_that_is_not_declared_is_meant_by_its_arn():
+    """PG-32: whoever owns the role, its session is meant by the role's ARN."""
+    found = find_caller(world(), caller("arn:aws:sts::999988887777:assumed-role/x/run"))
+    assert found.issuer_arn == "arn:aws:iam::999988887777:role/x"
+    assert is_meant(entry("arn:aws:iam::999988887777:role/x"), found)
