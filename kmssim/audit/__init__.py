@@ -1,0 +1,1 @@
+"""Posture findings about exposure, lock-out and breakage, each with a witness that `decide` replays."""
