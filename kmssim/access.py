@@ -314,15 +314,14 @@ class Answers:
 
     def rulings(self, question: Question) -> tuple[Ruling, ...]:
         """The ruling on each permission that the question is about; of half a ReEncrypt, on that half."""
-        if question.action not in _HALVES:
-            return tuple(permission.ruling for permission in self.decide(question).permissions)
         asked = self._authorizer.requests(call_for(question, self.world))
-        return tuple(self._authorizer.rule(one) for one in asked if one.leg.action == question.action)
+        is_half = question.action in _HALVES
+        return tuple(self._authorizer.rule(one) for one in asked if not is_half or one.leg.action == question.action)
 
     def _ask(self, question: Question) -> bool:
-        if question.action not in _HALVES:
-            return self.decide(question).allowed
-        return all(ruling.allowed for ruling in self.rulings(question))
+        """What `decide` says, without what only a whole decision needs: how the call ends, and open questions."""
+        rulings = self.rulings(question)
+        return bool(rulings) and all(ruling.allowed for ruling in rulings)
 
 
 def _required(name: str, key: Key) -> Mapping[str, object]:

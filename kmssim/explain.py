@@ -21,7 +21,7 @@ from kmssim.evaluator.decision import (
     StatementTrace,
     Verdict,
 )
-from kmssim.wording import IN_A_SENTENCE, LAYER_NAMES, NOT_APPLICABLE, listed, who
+from kmssim.wording import IN_A_SENTENCE, LAYER_NAMES, NOT_APPLICABLE, listed, short, who
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def explain(decision: Decision) -> Explanation:
     """Explain a decision."""
     permission = deciding_permission(decision)
     lines = tuple(_lines(decision, permission)) if permission else ()
-    statements = tuple(_mattering(permission)) if permission else ()
+    statements = tuple(mattering(permission)) if permission else ()
     return Explanation(
         lines=(*lines, ("Final decision", decision.word)),
         because=because(decision, permission),
@@ -79,9 +79,9 @@ def _lines(decision: Decision, permission: PermissionTrace) -> Iterator[tuple[st
     if len(decision.permissions) > 1:
         yield (
             "Permissions needed",
-            listed([f"{trace.action} on {_short(trace.resource)}" for trace in decision.permissions]),
+            listed([f"{trace.action} on {short(trace.resource)}" for trace in decision.permissions]),
         )
-        yield "Looked at here", f"{permission.action} on {_short(permission.resource)}"
+        yield "Looked at here", f"{permission.action} on {short(permission.resource)}"
     yield LAYER_NAMES[Layer.IDENTITY], _identity_line(decision, permission)
     yield LAYER_NAMES[Layer.KEY_POLICY], _key_policy_line(decision, permission)
     yield LAYER_NAMES[Layer.GRANT], _grant_line(permission)
@@ -90,11 +90,6 @@ def _lines(decision: Decision, permission: PermissionTrace) -> Iterator[tuple[st
         trace = permission.layer(layer)
         if trace.verdict is not Verdict.NOT_APPLICABLE:
             yield LAYER_NAMES[layer], _plain_line(trace, permission.action)
-
-
-def _short(resource: str) -> str:
-    """The last part of an ARN, which tells the resources of one call apart."""
-    return resource.split(":", 5)[-1] if resource != "*" else "no resource"
 
 
 def _plain_line(trace: LayerTrace, action: str) -> str:
@@ -213,7 +208,8 @@ def _failed(decision: Decision) -> str:
     return f"authorized, and still the call ends with {decision.failure.code}{message}"
 
 
-def _mattering(permission: PermissionTrace) -> Iterator[MatteringStatement]:
+def mattering(permission: PermissionTrace) -> Iterator[MatteringStatement]:
+    """The statements that decided one permission; of a layer that is blamed and has none, those that came close."""
     for trace in permission.layers:
         for statement in _mattering_of(trace, permission):
             yield MatteringStatement(

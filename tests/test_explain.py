@@ -82,8 +82,8 @@ GOLDEN = [
             "Final decision: DENY",
         ],
         because="the key policy neither names the role nor hands the account over to IAM, and no IAM policy "
-        "can stand in for that; the grant tenant-a-reader does not help, since its "
-        "EncryptionContextSubset wants {tenant: a} and the call has {order: 2002, tenant: b}",
+        "can stand in for that; the grant tenant-a-reader does not help, since it asks for {tenant: a} "
+        "in the encryption context, and the call has {order: 2002, tenant: b}",
         rules="KP-1 EM-2",
     ),
     Told(
@@ -141,8 +141,7 @@ GOLDEN = [
             "Final decision: DENY",
         ],
         because="the key policy trusts neither silent role nor account 444455556666, and across accounts "
-        "both sides must allow; and across accounts the caller's own IAM policy must allow as well, "
-        "and no IAM policy of the role allows kms:Decrypt",
+        "both sides must allow; and no IAM policy of the role allows kms:Decrypt",
         rules="KP-1 DA-36 EM-11",
     ),
     Told(
@@ -374,14 +373,14 @@ def test_where_all_is_blamed_nothing_else_would_block():
         (
             may(action="kms:Encrypt", Principal={"AWS": ACCOUNT}),
             "worker role not trusted for this action",
-            "the key policy trusts the role or its account for kms:Encrypt only",
+            "the key policy hands only kms:Encrypt over to the account, so the IAM Allow has nothing to attach to",
         ),
         (
             may(Principal={"AWS": ACCOUNT}, Condition={"Bool": {"aws:SecureTransport": "false"}}),
             "worker role not trusted, a condition is not met",
             (
-                "the key policy would trust the role, but asks for Bool aws:SecureTransport: false, "
-                "and in this call aws:SecureTransport = true"
+                "the key policy would trust the role, but asks for aws:SecureTransport to be false, "
+                "and in this call it is true"
             ),
         ),
         (
@@ -390,8 +389,8 @@ def test_where_all_is_blamed_nothing_else_would_block():
             ),
             "worker role not trusted, a condition is not met",
             (
-                "the key policy would trust the role, but asks for StringEquals kms:ViaService: s3.us-east-1.amazonaws.com, "
-                "and in this call kms:ViaService is absent"
+                "the key policy would trust the role, but asks for kms:ViaService to be s3.us-east-1.amazonaws.com, "
+                "and in this call it is absent"
             ),
         ),
         (
@@ -411,8 +410,8 @@ def test_the_identity_policy_came_close_too():
     elsewhere = may() | {"Resource": KEY.replace("us-east-1", "eu-west-1")}
     because = explain(asked([DELEGATES], elsewhere)).because
     assert because == (
-        "the key policy leaves the decision to IAM, and the IAM policy of the role asks for "
-        f"{elsewhere['Resource']}, where this call has {KEY}"
+        "the key policy leaves the decision to IAM, and the IAM policy of the role allows kms:Decrypt on "
+        f"{elsewhere['Resource']}, not on {KEY}"
     )
 
 
