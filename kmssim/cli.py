@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -17,11 +18,14 @@ from kmssim import __version__
 from kmssim.errors import KmssimError
 from kmssim.verbs.options import BAD_INPUT, FINE, INTERRUPTED
 
-VERBS = ("decide", "compare", "explain-error", "diff", "who-can", "can", "advise", "audit", "serve", "authority", "rule", "schema")
+VERBS = (
+    "decide", "compare", "explain-error", "diff", "who-can", "can", "advise", "audit", "import", "lab", "serve",
+    "seed", "authority", "rule", "schema",
+)  # fmt: skip
 
 
 class Verbs(click.Group):
-    """A group that imports a verb when it is called: `kmssim.verbs.who_can` is `who-can`."""
+    """A group that imports a verb when it is called: `kmssim.verbs.who_can` is `who-can`, `import_` is `import`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs, in the order in which a reader meets them."""
@@ -33,7 +37,7 @@ class Verbs(click.Group):
         del ctx
         if cmd_name not in VERBS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = cmd_name.replace("-", "_") + ("_" if iskeyword(cmd_name) else "")
         found: click.Command = getattr(import_module(f"kmssim.verbs.{name}"), name)
         return found
 

@@ -88,8 +88,8 @@ class Scenario:
         return found
 
 
-def load_scenario(path: Path | str) -> Scenario:
-    """Read a scenario file.
+def load_scenario(path: Path | str, moved: Mapping[str, Path] | None = None) -> Scenario:
+    """Read a scenario file; `moved` says where files lie that it names and that are elsewhere.
 
     Raises:
         InputError: it cannot be read, is not JSON or no scenario; the message names file, JSON path and what was
@@ -98,7 +98,7 @@ def load_scenario(path: Path | str) -> Scenario:
 
     """
     file = Path(path)
-    return _read(read_json(file), Place(str(file), file.parent))
+    return _read(read_json(file), Place(str(file), file.parent, moved=moved or {}))
 
 
 def parse_scenario(

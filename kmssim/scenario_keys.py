@@ -130,9 +130,7 @@ def _service(grantee: str | None) -> str | None:
 
 
 def _grant_id(document: GrantDocument, index: int, key: Key) -> str:
-    """The stated id, else 64 hexadecimal digits, the same each time: from the grant's name, or else its position and
-    content.
-    """
+    """The stated id, else 64 hexadecimal digits, the same each time: from the grant's name, or position and content."""
     if document.grant_id is not None:
         return document.grant_id
     content = json.dumps(document.model_dump(exclude={"grant_id"}), sort_keys=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,11 +15,19 @@ _MOST_NAMES = 8
 
 @dataclass(frozen=True)
 class Place:
-    """A spot in a document: `path` in `file`. Files that the document names are relative to `folder`, if it has one."""
+    """A spot in a document: `path` in `file`. Files that the document names are relative to `folder`, if it has one.
+
+    `moved`: files that lie elsewhere, by the name that the document has for them.
+    """
 
     file: str | None = None
     folder: Path | None = None
     path: str = ""
+    moved: Mapping[str, Path] = field(default_factory=dict)
+
+    def target(self, reference: str) -> Path:
+        """Where the file lies that the document calls `reference`."""
+        return self.moved.get(reference) or (self.folder or Path()) / reference
 
     def at(self, *steps: str | int) -> Place:
         """The spot some member names or list positions further in."""

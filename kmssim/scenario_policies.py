@@ -86,9 +86,9 @@ def read_document(reference: str, place: Place) -> Mapping[str, object]:
     if place.folder is None:
         hint = "put the document itself here, or save the scenario as a file and load that"
         raise place.refusal(f"`{reference}` cannot be found, this scenario is no file", hint)
-    target = place.folder / reference
+    target = place.target(reference)
     if not _is_file(target):
-        raise place.refusal(f"no such file: `{reference}`", f"looked in {place.folder}")
+        raise place.refusal(f"no such file: `{reference}`", f"looked in {target.parent}")
     document = read_json(target, _shown(reference, place))
     if not isinstance(document, dict):
         raise Place(_shown(reference, place)).refusal("a policy is a JSON object", f"named at $.{place.path}")
@@ -103,7 +103,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _shown(reference: str, place: Place) -> str:
-    return str((place.folder or Path()) / reference)
+    return str(place.target(reference))
 
 
 def _parse(document: Mapping[str, object], kind: PolicyKind, place: Place, source: str) -> Policy:

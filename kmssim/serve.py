@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kmssim.control import WorldControl
 from kmssim.evaluator.decision import Authority, Decision
 from kmssim.evaluator.request import Principal
 from kmssim.evaluator.world import World
 from kmssim.explain import explain
 from kmssim.profiles import profiles_json, profiles_of, profiles_text, write_profiles
 from kmssim.render import decision_json, layer_words
+from kmssim.running_world import PATH as WORLD_PATH
 from kmssim.sandbox.decision_log import DecisionLog
 from kmssim.sandbox.sandbox import Sandbox
 from kmssim.sandbox.server import listening, serving
@@ -56,20 +58,32 @@ def serve(served: Served, authority: Authority, write: Callable[[str], None], co
         say,
         Sandbox(served.world, authority, log) as sandbox,
     ):
-        profiles = profiles_of(served.world, served.callers, sandbox.sign_in)
-        with serving(bound, complain) as url:
-            text = profiles_text(profiles, url, served.world.region)
-            if served.profiles_file is not None:
-                write_profiles(served.profiles_file, text)
-            say(
-                json.dumps(profiles_json(profiles, url, served.world.region))
-                if served.as_json
-                else _greeting(url, text)
-            )
+        welcome = _Welcome(sandbox, served.profiles_file)
+        with serving(bound, complain, {WORLD_PATH: WorldControl(sandbox, welcome)}) as url:
+            welcome.url = url
+            hello = welcome(served.world, served.callers)
+            say(json.dumps(hello) if served.as_json else _greeting(url, welcome.text))
             while not stopped():
                 time.sleep(_LOOK_FOR_STOP)
     if say.dropped:
         complain(f"{say.dropped} lines were dropped: nobody read the output")
+
+
+@dataclass
+class _Welcome:
+    """Signs the callers of a world in, and writes their profiles: at the start, and when the world is replaced."""
+
+    sandbox: Sandbox
+    file: Path | None
+    url: str = ""
+    text: str = ""
+
+    def __call__(self, world: World, callers: tuple[Principal, ...]) -> dict[str, object]:
+        profiles = profiles_of(world, callers, self.sandbox.sign_in)
+        self.text = profiles_text(profiles, self.url, world.region)
+        if self.file is not None:
+            write_profiles(self.file, self.text)
+        return profiles_json(profiles, self.url, world.region)
 
 
 def _greeting(url: str, profiles: str) -> str:

@@ -45,6 +45,11 @@ def set_aside(accounts: Collection[str]) -> Iterator[None]:
             index.update(before)
 
 
+def occupied() -> set[str]:
+    """The accounts in which there is anything, declared or not."""
+    return {account for service in _SERVICES for account in backends_of(service)}
+
+
 def empty(accounts: Collection[str]) -> None:
     """Forget what is in these accounts."""
     for service in _SERVICES:

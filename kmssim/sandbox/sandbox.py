@@ -20,7 +20,7 @@ from botocore.config import Config
 from moto import mock_aws
 
 from kmssim.authority import find_authority
-from kmssim.errors import InputError
+from kmssim.errors import InputError, SetupError
 from kmssim.evaluator.assume import Assumption
 from kmssim.evaluator.decision import Authority, Decision
 from kmssim.evaluator.forward import secret_arn
@@ -33,7 +33,7 @@ from kmssim.sandbox.gate import GATED, Gate
 from kmssim.sandbox.identity import Credentials, Identities
 from kmssim.sandbox.isolation import guard
 from kmssim.sandbox.memory import Memory
-from kmssim.sandbox.outer_mock import empty, is_mocked, set_aside
+from kmssim.sandbox.outer_mock import empty, is_mocked, occupied, set_aside
 from kmssim.sandbox.read import read_world
 from kmssim.sandbox.reader import Reader
 from kmssim.sandbox.repairs import keys_as_aws_has_them, secrets_named_as
@@ -80,6 +80,7 @@ class Sandbox:
         self._trust = RoleTrust(self._enforcement.world, self._enforcement.authority)
         self._mock = mock_aws()
         self._joins_outer_mock = joins_outer_mock
+        self._is_inside = False
         self._open = ExitStack()
         self._gate = ExitStack()
         self._seeded: Seeded | None = None
@@ -95,9 +96,9 @@ class Sandbox:
         """
         with TURN, ExitStack() as opened:
             opened.enter_context(guard())
-            is_inside = is_mocked()
+            self._is_inside = is_mocked()
             opened.enter_context(self._mock)
-            if is_inside and not self._joins_outer_mock:
+            if self._is_inside and not self._joins_outer_mock:
                 opened.enter_context(set_aside(self._declared.accounts))
             models = share_models(botocore.session.Session())
             self._session = boto3.Session(botocore_session=models, region_name=self._declared.region)
@@ -143,6 +144,25 @@ class Sandbox:
             self._identities.clear()
             self._credentials.clear()
             self._seed()
+
+    def replace_world(self, world: World) -> None:
+        """Hold another world from now on, and forget this one. Credentials from before are nobody's any more.
+
+        Raises InputError or SetupError when the runtime does not take it: then everything is as it was before; also
+        SetupError inside a `mock_aws`, which may hold something in the accounts of the new world.
+        """
+        with TURN:
+            self._rehearse(world)
+            self._declared = world
+            self.restore()
+
+    def _rehearse(self, world: World) -> None:
+        """Seed the world beside the one that is there, to find out whether it can be done."""
+        if self._is_inside:
+            raise SetupError("the world of a sandbox inside a `mock_aws` stays as it is; open another sandbox")
+        management = world.organization.management_account if world.organization else None
+        with set_aside(occupied() | {*world.accounts, management or ""}):
+            seed(world, self._reader.client)
 
     @contextmanager
     def moto_alone(self) -> Iterator[None]:

@@ -13,9 +13,11 @@ import ipaddress
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from kmssim.errors import InputError, SetupError
 from kmssim.sandbox.seams import find_seam
@@ -25,6 +27,8 @@ _Environ = dict[str, Any]
 _App = Callable[[_Environ, Any], Iterable[bytes]]
 Tell = Callable[[str], None]
 """Takes one line about something that went wrong."""
+Control = Callable[[str, bytes], tuple[int, dict[str, object]]]
+"""Answers a request to a path of our own: method and body in, HTTP's status and JSON out."""
 
 _NOT_OURS = ("/moto-api", "/latest/", "/favicon.ico")
 """moto's own interface, which would reset the world behind our back, and its instance metadata."""
@@ -68,10 +72,10 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def serving(bound: socket.socket, tell: Tell) -> Iterator[str]:
-    """Serve the open sandbox on a socket of `listening`; yields the URL."""
+def serving(bound: socket.socket, tell: Tell, controls: Mapping[str, Control] | None = None) -> Iterator[str]:
+    """Serve the open sandbox on a socket of `listening`; yields the URL. `controls` are by path, beside AWS's own."""
     stopping = threading.Event()
-    server = _make_server(bound, tell, stopping)
+    server = _make_server(bound, tell, stopping, controls or {})
     thread = threading.Thread(target=server.serve_forever, args=(_LOOK_FOR_STOP,), name="kmssim serve", daemon=True)
     thread.start()
     try:
@@ -101,9 +105,10 @@ def _check_installed() -> None:
         raise SetupError(f"serving needs {' and '.join(missing)}, not installed here: pip install 'kmssim[server]'")
 
 
-def _make_server(bound: socket.socket, tell: Tell, stopping: threading.Event) -> Any:  # noqa: ANN401 (werkzeug's server)
+def _make_server(bound: socket.socket, tell: Tell, stopping: threading.Event, controls: Mapping[str, Control]) -> Any:  # noqa: ANN401 (werkzeug's server)
     create_app = find_seam("moto.moto_server.werkzeug_app", "create_backend_app")
-    app = _front(find_seam("moto.moto_server.werkzeug_app", "DomainDispatcherApplication")(create_app), tell, stopping)
+    of_moto = find_seam("moto.moto_server.werkzeug_app", "DomainDispatcherApplication")(create_app)
+    app = _front(_beside(of_moto, controls), tell, stopping)
     handler = _quiet(find_seam("moto.moto_server.werkzeug_app", "MotoRequestHandler"), tell)
     host, port = bound.getsockname()[:2]
     return find_seam("werkzeug.serving", "make_server")(
@@ -122,6 +127,27 @@ def _quiet(handler: Any, tell: Tell) -> Any:  # noqa: ANN401 (werkzeug's request
 
     members = {"timeout": _SILENCE, "log_request": log_nothing, "log_error": log_error}
     return type("KmssimRequestHandler", (handler,), members)
+
+
+def _beside(app: _App, controls: Mapping[str, Control]) -> _App:
+    """Our own paths, and everything else to moto."""
+
+    def serve(environ: _Environ, start: Any) -> Iterable[bytes]:  # noqa: ANN401 (WSGI's start_response)
+        control = controls.get(environ.get("PATH_INFO", ""))
+        if control is None:
+            return app(environ, start)
+        if not _is_local_program(environ):
+            return _answer_json(start, "403 Forbidden", {"message": "for programs on this machine only, no web page"})
+        status, answer = control(environ["REQUEST_METHOD"], environ["wsgi.input"].read())
+        return _answer_json(start, f"{status} {HTTPStatus(status).phrase}", answer)
+
+    return serve
+
+
+def _is_local_program(environ: _Environ) -> bool:
+    """A web page in a browser here has an origin, or calls this machine by a name of its own."""
+    host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+    return "HTTP_ORIGIN" not in environ and _is_loopback(host)
 
 
 def _front(app: _App, tell: Tell, stopping: threading.Event) -> _App:
@@ -156,6 +182,10 @@ def _read_whole(environ: _Environ) -> bool:
 
 
 def _answer(start: Any, status: str, code: str, message: str) -> Iterable[bytes]:  # noqa: ANN401 (WSGI's start_response)
-    body = json.dumps({"__type": code, "message": message}).encode()
-    start(status, [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))])
+    return _answer_json(start, status, {"__type": code, "message": message}, "application/x-amz-json-1.1")
+
+
+def _answer_json(start: Any, status: str, answer: object, kind: str = "application/json") -> Iterable[bytes]:  # noqa: ANN401 (WSGI's start_response)
+    body = json.dumps(answer).encode()
+    start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
     return [body]

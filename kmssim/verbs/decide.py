@@ -19,7 +19,10 @@ from kmssim.verbs.options import print_json, read_named, with_authority
 def decide(
     scenario: str, names: Sequence[str], authority: str | None, *, as_json: bool, brief: bool, trace: bool
 ) -> None:
-    """Predict and explain the requests of SCENARIO, a file or the name of a lab."""
+    """Predict and explain the requests of SCENARIO.
+
+    It is a file, the name of a lab, - for standard input, or the URL of a running `kmssim serve`.
+    """
     from kmssim.authority import find_authority
     from kmssim.evaluator.pdp import decide as decide_call
     from kmssim.render import decision_json, decision_text
@@ -32,5 +35,7 @@ def decide(
         answers = [decision_json(name, decision, brief=brief) for name, decision in decided]
         print_json({"title": read.title, "requests": answers})
         return
+    if not decided:
+        click.echo("kmssim: nothing to decide: the scenario has no requests", err=True)
     texts = [decision_text(name, decision, read.file, trace=trace) for name, decision in decided]
     click.echo("\n".join(texts), nl=False)

@@ -21,10 +21,35 @@ def print_json(data: Any) -> None:  # noqa: ANN401 - any JSON
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def read_named(named: str) -> Scenario:
-    """A scenario by file, or by the name of a lab."""
-    from kmssim.scenario import load_scenario
+def write_json(data: Any, file: Path) -> None:  # noqa: ANN401 - any JSON
+    """Write data as JSON into a file. Raises SetupError when that cannot be done."""
+    from kmssim.errors import SetupError
 
+    try:
+        file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SetupError(f"cannot write {file}: {error.strerror or error}") from None
+
+
+def read_input() -> str:
+    """All that comes on standard input. Raises InputError when it is no text."""
+    from kmssim.errors import InputError
+
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8 text", file="standard input") from None
+
+
+def read_named(named: str) -> Scenario:
+    """A scenario by file, by name of a lab, on standard input (`-`), or out of a running `kmssim serve` (its URL)."""
+    from kmssim.running_world import is_url, read_running
+    from kmssim.scenario import load_scenario, parse_scenario
+
+    if named == "-":
+        return parse_scenario(read_input(), file="standard input", folder=Path())
+    if is_url(named):
+        return read_running(named)
     path = Path(named)
     if not path.is_file():
         from kmssim.labs import find_scenario
