@@ -102,7 +102,7 @@ def compare_scenario(
 
 def _compare(scenario: Scenario, request: ScenarioRequest, bench: Bench) -> Row:
     decision = decide(scenario.world, request.call)
-    predicted = _predicted(decision)
+    predicted = predicted_by(decision)
     observed = bench.observe(request.call)
     return Row(
         name=request.name,
@@ -112,7 +112,7 @@ def _compare(scenario: Scenario, request: ScenarioRequest, bench: Bench) -> Row:
         sandbox=observed.sandbox,
         moto=observed.moto,
         moto_iam=observed.moto_iam,
-        agrees=_agree(predicted, observed.sandbox),
+        agrees=agree(predicted, observed.sandbox),
         as_expected=None if request.expect is None else not unmet_expectations(request.expect, decision),
         moto_differs_because=_why_moto_differs(predicted, decision, observed.moto),
         uncertain=decision.uncertain,
@@ -120,12 +120,13 @@ def _compare(scenario: Scenario, request: ScenarioRequest, bench: Bench) -> Row:
     )
 
 
-def _predicted(decision: Decision) -> Predicted:
+def predicted_by(decision: Decision) -> Predicted:
+    """What a decision predicts that a client will see."""
     layers = tuple(layer.value for layer in Layer if layer in decision.layers)
     return Predicted(decision.word, layers, decision.failure.code if decision.failure else None)
 
 
-def _agree(predicted: Predicted, observed: Observed) -> bool | None:
+def agree(predicted: Predicted, observed: Observed) -> bool | None:
     """Alike in the error and in the decision; a call about no key at all has no decision to compare (CH-3)."""
     if observed.decision is None:
         return None
@@ -162,7 +163,7 @@ _BY_ERROR: Mapping[str, str] = {
 
 def _why_moto_differs(predicted: Predicted, decision: Decision, moto: Observed) -> str | None:
     """The reason by which moto alone ends otherwise than predicted; None where it does not."""
-    if moto.decision is None or (moto.error == predicted.error and _agree(predicted, moto)):
+    if moto.decision is None or (moto.error == predicted.error and agree(predicted, moto)):
         return None
     if moto.error == "NotImplemented":
         return f"moto does not implement {decision.call.name}"

@@ -22,7 +22,7 @@ def compare(scenarios: Sequence[str], authority: str | None, *, as_json: bool) -
     does not hold.
     """
     from kmssim.authority import find_authority
-    from kmssim.labs import find_scenarios
+    from kmssim.labs.folder import find_scenarios
     from kmssim.progress import showing_progress
     from kmssim.scenario import load_scenario
 

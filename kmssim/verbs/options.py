@@ -43,16 +43,17 @@ def read_input() -> str:
 
 def read_named(named: str) -> Scenario:
     """A scenario by file, by name of a lab, on standard input (`-`), or out of a running `kmssim serve` (its URL)."""
-    from kmssim.running_world import is_url, read_running
     from kmssim.scenario import load_scenario, parse_scenario
 
     if named == "-":
         return parse_scenario(read_input(), file="standard input", folder=Path())
-    if is_url(named):
+    if "://" in named:
+        from kmssim.running_world import read_running
+
         return read_running(named)
     path = Path(named)
     if not path.is_file():
-        from kmssim.labs import find_scenario
+        from kmssim.labs.folder import find_scenario
 
         path = find_scenario(named)
     return load_scenario(path)

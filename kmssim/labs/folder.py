@@ -1,7 +1,8 @@
-"""Labs: find them, read what they say about themselves, and hold their scenario against the prediction.
+"""Labs as folders: what is in one, where labs are, and how people name them.
 
-A lab is a folder `NN_name` with five files: `metadata.json`, `architecture.md`, `scenario.json`, `test_lab.py`, and
-`index.html`, which is made from the others.
+A lab is a folder `NN_name`. `metadata.json`, `architecture.md`, `scenario.json`, `test_lab.py` and the generated
+`index.html` are in all of them; `exercise/`, `solution/` and `wrong/` in those with something to edit; `checks.py` in
+those whose checks are code.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kmssim.errors import InputError
-from kmssim.lab_metadata import Metadata, read_metadata
 
 if TYPE_CHECKING:
+    from kmssim.labs.metadata import Metadata
     from kmssim.scenario import Scenario
 
 FILES = ("metadata.json", "architecture.md", "index.html", "scenario.json", "test_lab.py")
 
 _FOLDER_NAME = re.compile(r"\d\d_[a-z0-9_]+")
+_INSTALLED = Path(__file__).resolve().parent.parent / "shipped_labs"
+_CHECKOUT = Path(__file__).resolve().parent.parent.parent / "labs"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Lab:
     @property
     def id(self) -> str:
         """The folder's name, which never changes."""
-        return self.folder.name
+        return self.folder.resolve().name
 
     @property
     def number(self) -> int:
@@ -55,29 +58,58 @@ class Lab:
         """The page that is made from the lab."""
         return self.folder / "index.html"
 
+    @property
+    def exercise(self) -> Path:
+        """What the learner edits, as shipped."""
+        return self.folder / "exercise"
+
+    @property
+    def solution(self) -> Path:
+        """The same files, solved; a learner's copy of the lab has none."""
+        return self.folder / "solution"
+
+    @property
+    def checks(self) -> Path:
+        """The check functions of a lab whose checks are code."""
+        return self.folder / "checks.py"
+
     def read_metadata(self) -> Metadata:
         """Read and check `metadata.json`. Raises InputError with its JSON path."""
+        from kmssim.labs.metadata import read_metadata  # noqa: PLC0415 - finding labs needs none of it
+
         metadata = read_metadata(self.metadata)
         if metadata.id != self.id:
             raise InputError(f"must be the folder's name `{self.id}`", path="id", file=str(self.metadata))
         return metadata
 
     def read_scenario(self) -> Scenario:
-        """Load `scenario.json`. Raises InputError."""
+        """Load `scenario.json` as shipped. Raises InputError."""
         from kmssim.scenario import load_scenario  # noqa: PLC0415 - listing labs needs no pydantic
 
         return load_scenario(self.scenario)
 
 
-def labs_folder() -> Path:
-    """The `labs` here, or in the nearest folder above that has some, or in the checkout that this package runs from."""
-    here = Path.cwd()
-    checkout = Path(__file__).resolve().parent.parent
-    candidates = [Path("labs"), *(parent / "labs" for parent in here.parents), checkout / "labs"]
-    for candidate in candidates:
-        if any(_is_lab(folder) for folder in _entries(candidate)):
+def shipped_folder() -> Path:
+    """The labs that came with this installation, with solutions and checks: in the package, or in its checkout."""
+    for candidate in (_INSTALLED, _CHECKOUT):
+        if _has_labs(candidate):
             return candidate
-    raise InputError(f"no labs in {here} or above", hint="name a scenario file, or go to the folder that holds `labs`")
+    raise InputError("this installation has no labs", hint="install kmssim from a wheel, or work in its checkout")
+
+
+def labs_folder() -> Path:
+    """The labs here, or in the nearest folder above that has some, or those that came with this installation.
+
+    A folder has labs when they lie in it, or in its `labs`.
+    """
+    here = Path.cwd()
+    above = [(parent / "labs", parent) for parent in here.parents]
+    candidates = [Path("labs"), Path(), *(candidate for pair in above for candidate in pair)]
+    return next((candidate for candidate in candidates if _has_labs(candidate)), None) or shipped_folder()
+
+
+def _has_labs(folder: Path) -> bool:
+    return any(_is_lab(entry) for entry in _entries(folder))
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -103,7 +135,11 @@ def find_lab(name: str, folder: Path | None = None) -> Lab:
     """A lab by its id, its number or its folder. Raises InputError, with the closest ids as hint."""
     if _is_lab(Path(name).resolve()):
         return Lab(Path(name))
-    labs = find_labs(folder)
+    return lab_named(name, find_labs(folder))
+
+
+def lab_named(name: str, labs: Sequence[Lab]) -> Lab:
+    """One of these labs by its id or number. Raises InputError, with the closest ids as hint."""
     for lab in labs:
         if name == lab.id or (name.isdecimal() and int(name) == lab.number):
             return lab
@@ -133,39 +169,3 @@ def find_scenarios(named: Iterable[str] = ()) -> list[Path]:
     """The scenarios that a person names; all labs' if none is named. Raises InputError."""
     paths = [find_scenario(name) for name in named]
     return paths or [lab.scenario for lab in find_labs()]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong with a lab: which request, and what of it."""
-
-    request: str
-    text: str
-
-
-def check_prediction(lab: Lab) -> list[Finding]:
-    """Hold each request's stated expectation against the evaluator; empty where all hold."""
-    from kmssim.authority import find_authority  # noqa: PLC0415 - listing labs needs no evaluator
-    from kmssim.evaluator.pdp import decide  # noqa: PLC0415
-    from kmssim.expectations import unmet_expectations  # noqa: PLC0415
-
-    scenario = lab.read_scenario()
-    findings = []
-    for request in scenario.requests:
-        if request.expect is None:
-            findings.append(Finding(request.name, "the request states no expectation"))
-            continue
-        unmet = unmet_expectations(request.expect, decide(scenario.world, request.call, find_authority()))
-        findings += [Finding(request.name, text) for text in unmet]
-    return findings
-
-
-def check_simulation(lab: Lab) -> list[Finding]:
-    """Make each request for real and hold the answer against the prediction; empty where they agree."""
-    from kmssim.compare import compare_scenario  # noqa: PLC0415 - only this needs the runtime
-
-    return [
-        Finding(row.name, f"predicted {row.predicted}, the sandbox answered {row.sandbox}")
-        for row in compare_scenario(lab.read_scenario()).rows
-        if not row.agrees
-    ]

@@ -1,0 +1,171 @@
+"""`python -m kmssim.labs.code_server`: a warm process that forks one child for each code check.
+
+It reads tasks from standard input and writes answers to standard output, a JSON list a line each. moto and boto3 are
+loaded once; a check then starts in a twentieth of a second. Whatever the child does, the server lives: it kills the
+child's whole process group when its time is over, and says how the child ended.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+_MOST_PRINTED = 4000
+_A_LOT = 1 << 16
+
+
+def serve() -> None:
+    """Answer lists of tasks, a list a line, until standard input ends."""
+    _warm_up()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer_all(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+def _warm_up() -> None:
+    """Load what every check needs, down to moto's backends, which load when they are first used."""
+    from kmssim.labs import code_child  # noqa: F401, PLC0415 - after the process is known to serve
+    from kmssim.sandbox.sandbox import Sandbox  # noqa: PLC0415
+    from kmssim.starting_world import starting_world  # noqa: PLC0415
+
+    with Sandbox(starting_world()):
+        pass
+    gc.collect()
+    gc.freeze()  # a child that looks at everything for garbage would copy every page
+
+
+@dataclass
+class _Child:
+    """A child at work. `scratch`: the folder that it works in; `said`: what it wrote; `over`: its time is over."""
+
+    at: int
+    pid: int
+    reading: int
+    printed: BinaryIO
+    deadline: float
+    scratch: str
+    said: bytes = b""
+    over: bool = False
+
+
+def answer_all(tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Run tasks, as many at a time as there are processors, and give their answers in their order."""
+    answers: list[dict[str, Any]] = [{} for _ in tasks]
+    waiting = list(enumerate(tasks))
+    working: list[_Child] = []
+    while waiting or working:
+        while waiting and len(working) < (os.cpu_count() or 1):
+            at, task = waiting.pop(0)
+            working.append(_start(at, task))
+        for child in _ended(working):
+            working.remove(child)
+            answers[child.at] = _end(child)
+    return answers
+
+
+def _start(at: int, task: dict[str, Any]) -> _Child:
+    printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the child has ended
+    scratch = tempfile.mkdtemp(prefix="kmssim-lab-")
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(reading)
+        _be_the_child({**task, "scratch": scratch}, writing, printed.fileno())
+    os.close(writing)
+    return _Child(at, pid, reading, printed, time.monotonic() + task["seconds"], scratch)
+
+
+def _ended(working: Sequence[_Child]) -> list[_Child]:
+    """Wait until a child has said all it has to say, or its time is over."""
+    now = time.monotonic()
+    soonest = max(0.0, min(child.deadline for child in working) - now)
+    ready = select.select([child.reading for child in working], [], [], soonest)[0]
+    ended = []
+    for child in working:
+        if child.reading in ready:
+            part = os.read(child.reading, _A_LOT)
+            child.said += part
+            if not part or _is_whole(child.said):
+                ended.append(child)
+        elif time.monotonic() >= child.deadline:
+            child.over = True
+            ended.append(child)
+    return ended
+
+
+def _is_whole(said: bytes) -> bool:
+    """Whether this is an answer already: what a child leaves behind may hold the pipe open."""
+    if not said.endswith(b"}"):
+        return False
+    try:
+        json.loads(said)
+    except ValueError:
+        return False
+    return True
+
+
+def _end(child: _Child) -> dict[str, Any]:
+    """End the child with all that it started, and read how it ended."""
+    os.close(child.reading)
+    _kill(child.pid)
+    _, status = os.waitpid(child.pid, 0)
+    child.printed.seek(0)
+    answer = _read(child, status)
+    answer["printed"] = child.printed.read(_MOST_PRINTED).decode("utf-8", "replace")
+    child.printed.close()
+    shutil.rmtree(child.scratch, ignore_errors=True)
+    return answer
+
+
+def _be_the_child(task: dict[str, Any], writing: int, printed: int) -> None:
+    """Never returns."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for target, source in ((0, nothing), (1, printed), (2, printed)):
+        os.dup2(source, target)
+    status = 1
+    try:
+        from kmssim.labs.code_child import run  # noqa: PLC0415 - loaded already
+
+        tempfile.tempdir = task["scratch"]
+        answer = json.dumps(run(task)).encode()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        while answer:
+            answer = answer[os.write(writing, answer) :]
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _kill(child: int) -> None:
+    """The whole group; it may have ended by itself, and macOS then refuses."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)
+
+
+def _read(child: _Child, status: int) -> dict[str, Any]:
+    if child.over:
+        return {"outcome": "time limit", "said": ""}
+    if _is_whole(child.said):
+        answer: dict[str, Any] = json.loads(child.said)
+        return answer
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) != signal.SIGKILL:
+        return {"outcome": "fail", "said": f"your code was ended by signal {os.WTERMSIG(status)}."}
+    return {"outcome": "fail", "said": "your code ended the whole process before the check was done."}
+
+
+if __name__ == "__main__":
+    serve()
