@@ -528,7 +528,7 @@ def test_a_verb_whose_authority_is_gone_exits_with_2_and_decides_nothing(verb):
 def test_compare_agrees_whoever_rules_in_the_sandbox(opa):
     done = kmssim("compare", str(LAB), "--json", "--authority", opa.url)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["totals"]["agree"] == 4
+    assert json.loads(done.stdout)["totals"]["agree"] == 8
     assert len(opa.asked) > 2
 
 

@@ -58,45 +58,45 @@ class Told:
 
 GOLDEN = [
     Told(
-        "labs/03_grant_with_context/scenario.json",
-        "the workload decrypts an order of tenant a",
+        "labs/12_access_without_the_policy/scenario.json",
+        "the backup decrypts an order of the backup",
         [
-            "IAM policy: kms:Decrypt not allowed, the workload role has no policy",
-            "KMS key policy: workload role not trusted",
-            "Grant: tenant-a-reader allows kms:Decrypt",
-            "Encryption context: tenant=a, order=1001, matches",
+            "IAM policy: kms:Decrypt not allowed, the backup role has no policy",
+            "KMS key policy: backup role not trusted",
+            "Grant: backup-of-orders allows kms:Decrypt",
+            "Encryption context: purpose=backup, day=2026-01-01, matches",
             "Final decision: ALLOW",
         ],
-        because="the grant tenant-a-reader gives kms:Decrypt to the role, and the encryption context fits "
+        because="the grant backup-of-orders gives kms:Decrypt to the role, and the encryption context fits "
         "its constraint",
         rules="GR-20",
     ),
     Told(
-        "labs/03_grant_with_context/scenario.json",
-        "the workload decrypts an order of tenant b",
+        "labs/12_access_without_the_policy/scenario.json",
+        "the backup decrypts an order of the export",
         [
-            "IAM policy: kms:Decrypt not allowed, the workload role has no policy",
-            "KMS key policy: workload role not trusted",
-            "Grant: tenant-a-reader (EncryptionContextSubset) does not fit",
-            "Encryption context: tenant=b, order=2002, does not match",
+            "IAM policy: kms:Decrypt not allowed, the backup role has no policy",
+            "KMS key policy: backup role not trusted",
+            "Grant: backup-of-orders (EncryptionContextSubset) does not fit",
+            "Encryption context: purpose=nightly-export, day=2026-01-01, does not match",
             "Final decision: DENY",
         ],
         because="the key policy neither names the role nor hands the account over to IAM, and no IAM policy "
-        "can stand in for that; the grant tenant-a-reader does not help, since it asks for {tenant: a} "
-        "in the encryption context, and the call has {order: 2002, tenant: b}",
+        "can stand in for that; the grant backup-of-orders does not help, since it asks for {purpose: backup} "
+        "in the encryption context, and the call has {day: 2026-01-01, purpose: nightly-export}",
         rules="KP-1 EM-2",
     ),
     Told(
-        "labs/03_grant_with_context/scenario.json",
-        "the workload claims tenant a for a ciphertext of tenant b",
+        "labs/12_access_without_the_policy/scenario.json",
+        "the backup claims its own purpose for an order of the export",
         [
-            "IAM policy: kms:Decrypt not allowed, the workload role has no policy",
-            "KMS key policy: workload role not trusted",
-            "Grant: tenant-a-reader allows kms:Decrypt",
-            "Encryption context: tenant=a, order=2002, matches",
+            "IAM policy: kms:Decrypt not allowed, the backup role has no policy",
+            "KMS key policy: backup role not trusted",
+            "Grant: backup-of-orders allows kms:Decrypt",
+            "Encryption context: purpose=backup, day=2026-01-01, matches",
             "Final decision: ALLOW",
         ],
-        because="the grant tenant-a-reader gives kms:Decrypt to the role, and the encryption context fits "
+        because="the grant backup-of-orders gives kms:Decrypt to the role, and the encryption context fits "
         "its constraint",
         failed="authorized, and still the call ends with InvalidCiphertextException",
         rules="GR-20 EC-2",

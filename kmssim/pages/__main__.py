@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from kmssim.errors import KmssimError
-from kmssim.labs import find_labs
+from kmssim.labs.folder import find_labs
 from kmssim.pages.build import build_pages, stale_pages
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from kmssim.labs import Lab
+from kmssim.labs.folder import Lab
 from kmssim.pages import sections
 from kmssim.pages.lesson import Lesson, prepare
 from kmssim.pages.markup import Markup, document, element, style_element

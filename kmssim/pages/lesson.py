@@ -14,8 +14,8 @@ from kmssim.errors import InputError
 from kmssim.evaluator.decision import Decision, PermissionTrace
 from kmssim.evaluator.pdp import decide
 from kmssim.explain import Explanation, deciding_permission, explain
-from kmssim.lab_metadata import Metadata
-from kmssim.labs import Lab
+from kmssim.labs.folder import Lab
+from kmssim.labs.metadata import Metadata
 from kmssim.scenario import Scenario, ScenarioRequest
 
 _CONTENT = Path(__file__).with_name("content.json")

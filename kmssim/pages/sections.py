@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from kmssim.evaluator.decision import Layer, Verdict
-from kmssim.labs import FILES
+from kmssim.labs.folder import FILES
 from kmssim.pages.lesson import Answer, Lesson, content
 from kmssim.pages.markup import Markup, coded, element, joined
 from kmssim.pages.model import SAYS, decision_path, flow_words, pictures

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kmssim.labs import Lab, check_prediction, check_simulation
+from kmssim.labs.folder import Lab
+from kmssim.labs.stated import check_prediction, check_simulation
 
 LAB = Lab(Path(__file__).parent)
 
