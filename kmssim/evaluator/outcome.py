@@ -8,6 +8,7 @@ at hand) → failure or None; `_KEY_CHECKS` and `_CHECKS` are the order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from unicodedata import normalize
 
 from kmssim.evaluator.authorized import Authorized
@@ -39,11 +40,15 @@ def find_failure(at_hand: Authorized) -> Failure | None:
     state, kind = check_state(at_hand), _first(_KEY_CHECKS, at_hand)
     if state and kind and at_hand.questions.other_reading("UN-11"):
         state = None  # CH-8: by the other reading the kind of key is looked at first
-    return state or kind or _first(_CHECKS, at_hand)
+    return state or kind or _first(_checks_of(at_hand.call.name), at_hand)
 
 
 def _first(checks: Iterable[Check], at_hand: Authorized) -> Failure | None:
-    return next((failure for check in checks if (failure := check(at_hand))), None)
+    for check in checks:
+        failure = check(at_hand)
+        if failure is not None:
+            return failure
+    return None
 
 
 def check_grant_tokens(at_hand: Authorized) -> Failure | None:
@@ -210,6 +215,10 @@ def check_new_key(at_hand: Authorized) -> Failure | None:
     return None
 
 
+def _makes_data_keys(operation: str) -> bool:
+    return operation.startswith("GenerateDataKey")
+
+
 _SHORTEST_WAIT, _LONGEST_WAIT = 7, 30
 
 
@@ -220,23 +229,30 @@ def check_numbers(at_hand: Authorized) -> Failure | None:
     if isinstance(wait, int) and not _SHORTEST_WAIT <= wait <= _LONGEST_WAIT:
         message = f"PendingWindowInDays must be between {_SHORTEST_WAIT} and {_LONGEST_WAIT}; it is {wait}."
         return Failure("ValidationException", message, "ST-4")
-    if at_hand.call.name.startswith("GenerateDataKey") and {"KeySpec", "NumberOfBytes"} <= parameters.keys():
+    if _makes_data_keys(at_hand.call.name) and {"KeySpec", "NumberOfBytes"} <= parameters.keys():
         return Failure("ValidationException", "Please specify either number of bytes or key spec.", "OP-22")
     return None
 
 
 _KEY_CHECKS: tuple[Check, ...] = (check_usage, check_key_kind, check_primary, check_manager)
-_CHECKS: tuple[Check, ...] = (
-    check_numbers,
-    check_new_key,
-    check_tags,
-    check_grant,
-    check_alias,
-    check_replica,
-    check_import,
-    check_list,
-    check_policy_name,
-    check_new_policy,
-    check_ciphertext,
-    check_dry_run,
+_NEW_KEY = frozenset({"CreateKey", "ReplicateKey"})
+_CHECKS: tuple[tuple[Check, frozenset[str]], ...] = (
+    (check_numbers, frozenset({"ScheduleKeyDeletion", *filter(_makes_data_keys, OPERATIONS)})),
+    (check_new_key, frozenset({"CreateKey"})),
+    (check_tags, _NEW_KEY | {"TagResource"}),
+    (check_grant, frozenset({"CreateGrant", "RevokeGrant"})),
+    (check_alias, frozenset({"CreateAlias", "UpdateAlias", "DeleteAlias"})),
+    (check_replica, frozenset({"ReplicateKey"})),
+    (check_import, frozenset({"ImportKeyMaterial"})),
+    (check_list, frozenset(name for name in OPERATIONS if name.startswith("List"))),
+    (check_policy_name, frozenset({"GetKeyPolicy", "PutKeyPolicy"})),
+    (check_new_policy, _NEW_KEY | {"PutKeyPolicy"}),
+    (check_ciphertext, frozenset({"Decrypt", "ReEncrypt"})),
+    (check_dry_run, frozenset(row.name for row in OPERATIONS.values() if row.dry_run)),
 )
+"""The checks in their order, each with the operations that it is about."""
+
+
+@cache
+def _checks_of(operation: str) -> tuple[Check, ...]:
+    return tuple(check for check, about in _CHECKS if operation in about)

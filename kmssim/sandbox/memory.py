@@ -74,5 +74,7 @@ class Memory:
 
     def notes(self, kind: type[Notes]) -> Notes:
         """The notes of a module that keeps its own, made empty at the first question."""
-        found: Notes = self._notes.setdefault(kind, kind())
+        if kind not in self._notes:
+            self._notes[kind] = kind()
+        found: Notes = self._notes[kind]
         return found
