@@ -186,7 +186,7 @@ def test_a_request_that_does_not_exist_is_refused():
 
 
 def test_the_labs_of_the_checkout_are_found_from_any_folder(tmp_path: Path):
-    ran = kmssim("decide", "04_scp_denies", "--json", "--brief", cwd=tmp_path)
+    ran = kmssim("decide", "19_perimeter", "--json", "--brief", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["requests"][0]["layers"] == ["scp"]
 

@@ -102,18 +102,18 @@ GOLDEN = [
         rules="GR-20 EC-2",
     ),
     Told(
-        "labs/04_scp_denies/scenario.json",
-        "the workload decrypts an order in production",
+        "labs/19_perimeter/scenario.json",
+        "an experiment in the sandbox unit decrypts an order",
         [
             "IAM policy: kms:Decrypt allowed",
-            "KMS key policy: account trusted, IAM decides",
+            "KMS key policy: account 333344445555 trusted, IAM decides",
             "Grant: none",
             "Encryption context: not applicable",
             "Service control policy: kms:Decrypt denied explicitly",
             "Resource control policy: kms:Decrypt not denied",
             "Final decision: DENY",
         ],
-        because='a service control policy (statement "NobodyDecryptsInProduction") denies kms:Decrypt '
+        because='a service control policy (statement "NobodyDecryptsInTheSandbox") denies kms:Decrypt '
         "explicitly, and an explicit deny beats every allow",
         rules="DA-1 OR-1 EM-8",
     ),

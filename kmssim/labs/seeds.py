@@ -119,7 +119,7 @@ def _renamed_members(document: Any, seed: int, names: frozenset[str]) -> Any:  #
             inner = _renamed_members(value, seed, names)
             if name in {"roles", "users"} and isinstance(inner, dict):
                 inner = {new_name(each, seed) if each in names else each: known for each, known in inner.items()}
-            if name == "principal" and inner in names:
+            if name == "principal" and isinstance(inner, str) and inner in names:
                 inner = new_name(inner, seed)
             renamed[name] = inner
         return renamed

@@ -94,8 +94,13 @@ def differences(old: Variant, new: Variant, names: tuple[str, str]) -> str:
     return "\n".join(_differences(old, new, names))
 
 
-def _differences(old: Variant, new: Variant, names: tuple[str, str]) -> Iterator[str]:
+def _differences(
+    old: Variant, new: Variant, names: tuple[str, str], without: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """What differs in the files of an answer, but for the kinds `without`."""
     for edit in new.metadata.edit:
+        if edit.kind in without:
+            continue
         yield from difflib.unified_diff(
             _lines_of(old.file(edit.path)),
             _lines_of(new.file(edit.path)),
@@ -110,8 +115,11 @@ def _lines_of(file: Path) -> list[str]:
 
 
 def diff_with_hole(answer: Variant) -> str:
-    """The way from an answer to the solution, with the line that says the most left out of each change."""
-    lines = list(_differences(answer, solution_of(answer.lab), ("exercise", "solution")))
+    """The way from an answer to the solution, with the line that says the most left out of each change.
+
+    Answers to predictions are no part of the way: they would be given away whole.
+    """
+    lines = list(_differences(answer, solution_of(answer.lab), ("exercise", "solution"), frozenset({"answers"})))
     return "\n".join(_with_holes(lines))
 
 

@@ -5,6 +5,7 @@ NOT_LOOKED_AT = (
     "longer paths of those who can already, be it with an encryption context or through a service only",
     "session policies that a caller would pass, and roles assumed with SAML or OpenID Connect",
     "a grant to somebody else whom one becomes afterwards",
+    "a policy written for another role that one then assumes (of PE-7, the caller's own policies are)",
     "functions, instances and pipelines that exist already and run as a role, and shared snapshots (PE-18)",
     "where an alias leads other people's data (PE-11), and outages (PE-14, PE-19: named by operation only)",
     "resources that a caller of iam:PassRole would have to name as a policy's pattern asks for",
