@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kmssim.compare import _agree, _predicted
+from kmssim.compare import agree, predicted_by
 from kmssim.evaluator.pdp import decide
 from kmssim.sandbox.bench import Bench, _plainly
 from kmssim.scenario import load_scenario
@@ -35,12 +35,12 @@ def test_each_request_ends_in_the_sandbox_as_predicted(path):
     wrong = []
     with Bench(scenario.world) as bench:
         for request in scenario.requests:
-            predicted = _predicted(decide(scenario.world, request.call))
+            predicted = predicted_by(decide(scenario.world, request.call))
             observed = bench._observe(request.call, _plainly)
             name = f"{identify(path)}: {request.name}"
             if observed.decision is None:
                 if not re.search("|".join(NOT_MADE), observed.message or ""):
                     wrong.append((name, "not made", observed.message))
-            elif _agree(predicted, observed) is (name in DIFFERENT):
+            elif agree(predicted, observed) is (name in DIFFERENT):
                 wrong.append((name, predicted, observed))
     assert not wrong, "\n".join(str(one) for one in wrong)
