@@ -15,12 +15,13 @@ from kmssim.evaluator.decision import Authority, Decision
 from kmssim.evaluator.request import Principal
 from kmssim.evaluator.world import World
 from kmssim.explain import explain
+from kmssim.pages.live import LivePages
 from kmssim.profiles import profiles_json, profiles_of, profiles_text, write_profiles
 from kmssim.render import decision_json, layer_words
 from kmssim.running_world import PATH as WORLD_PATH
 from kmssim.sandbox.decision_log import DecisionLog
 from kmssim.sandbox.sandbox import Sandbox
-from kmssim.sandbox.server import listening, serving
+from kmssim.sandbox.server import PAGES, listening, serving
 from kmssim.speech import Speech
 
 KEPT_DECISIONS = 1000
@@ -51,15 +52,20 @@ def serve(served: Served, authority: Authority, write: Callable[[str], None], co
 
     """
     say = Speech(write)
-    log = DecisionLog(KEPT_DECISIONS, lambda decision: say(_line(decision, as_json=served.as_json)))
+    pages = LivePages(KEPT_DECISIONS)
+
+    def tell(decision: Decision) -> None:
+        pages.add(decision)
+        say(_line(decision, as_json=served.as_json))
+
     with (
         _stop_signals() as stopped,
         listening(served.host, served.port) as bound,
         say,
-        Sandbox(served.world, authority, log) as sandbox,
+        Sandbox(served.world, authority, DecisionLog(KEPT_DECISIONS, tell)) as sandbox,
     ):
         welcome = _Welcome(sandbox, served.profiles_file)
-        with serving(bound, complain, {WORLD_PATH: WorldControl(sandbox, welcome)}) as url:
+        with serving(bound, complain, {WORLD_PATH: WorldControl(sandbox, welcome)}, pages) as url:
             welcome.url = url
             hello = welcome(served.world, served.callers)
             say(json.dumps(hello) if served.as_json else _greeting(url, welcome.text))
@@ -87,7 +93,8 @@ class _Welcome:
 
 
 def _greeting(url: str, profiles: str) -> str:
-    return f"{profiles}\nkmssim serves on {url}; stop it with Ctrl-C. Each decision:\n"
+    pages = f"Decisions as pages: {url}{PAGES}"
+    return f"{profiles}\n{pages}\nkmssim serves on {url}; stop it with Ctrl-C. Each decision:\n"
 
 
 @contextmanager

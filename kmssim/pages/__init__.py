@@ -1,1 +1,1 @@
-"""Frontend = rendering only: a lab's files and its decided requests → a static page. No rule is held here."""
+"""Frontend = rendering only: decision data → static pages of labs, decisions and audits. No rule is held here."""

@@ -1,32 +1,46 @@
-"""`python -m kmssim.pages`: make the pages of all labs anew; with `--check`, say which are stale and change nothing."""
+"""`python -m kmssim.pages`: `kmssim pages build` for the labs here; with `--check`, change nothing."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from kmssim.errors import KmssimError
 from kmssim.labs.folder import find_labs
-from kmssim.pages.build import build_pages, stale_pages
+from kmssim.pages.build import pages_of, stale_pages
+from kmssim.pages.lesson import prepare_all
+
+
+def make_pages(folder: Path | None, *, only_check: bool) -> int:
+    """Write the pages that changed, or only name them; 0 when all is well, 1 when a page is stale, 2 on a broken lab.
+
+    A lab that cannot be read is told, and holds up no other. Raises InputError when there are no labs, OSError when a
+    page cannot be written.
+    """
+    lessons, problems = prepare_all(find_labs(folder))
+    stale = stale_pages(pages_of(lessons))
+    for path, text in stale.items():
+        if not only_check:
+            path.write_text(text, encoding="utf-8")
+        click.echo(f"{'stale' if only_check else 'written'}: {path}")
+    for problem in problems:
+        click.echo(f"kmssim: no page, the lab cannot be read: {problem}", err=True)
+    return 2 if problems else 1 if only_check and stale else 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the pages that changed, or check them; 0 when all is well, 1 when a page is stale, 2 on bad input."""
+    """Make or check the pages of the labs here; the exit code."""
     if arguments not in ([], ["--check"]):
         click.echo("usage: python -m kmssim.pages [--check]", err=True)
         return 2
     try:
-        stale = stale_pages(build_pages(find_labs()))
+        return make_pages(None, only_check=bool(arguments))
     except KmssimError as error:
         click.echo(f"kmssim.pages: {error}", err=True)
         return 2
-    for path, text in stale.items():
-        click.echo(f"{'stale' if arguments else 'written'}: {path}")
-        if not arguments:
-            path.write_text(text, encoding="utf-8")
-    return 1 if arguments and stale else 0
 
 
 if __name__ == "__main__":

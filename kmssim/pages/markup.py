@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from html import escape
 
+_BETWEEN_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _EMPTY = {"meta", "br"}
 _ON_LINES_OF_THEIR_OWN = {
-    *("html", "head", "body", "header", "nav", "main", "footer", "section", "figure", "svg", "g", "details"),
+    *("html", "head", "body", "header", "nav", "main", "footer", "section", "article", "figure", "svg", "g", "details"),
     *("table", "thead", "tbody", "tr", "ul", "ol", "dl", "div"),
 }
 _END_A_LINE = {
-    "meta",
-    "title",
-    "style",
-    "h1",
-    "h2",
-    "h3",
-    "p",
-    "li",
-    "dt",
-    "dd",
-    "td",
-    "th",
-    "summary",
-    "figcaption",
-} | {
+    *("meta", "title", "style", "h1", "h2", "h3", "h4", "p", "li", "dt", "dd", "td", "th", "summary", "figcaption"),
     *("caption", "rect", "path", "text", "desc", "pre"),
 }
 
@@ -65,11 +54,22 @@ def coded(text: str) -> Markup:
     return joined(element("code", part) if index % 2 else part for index, part in enumerate(parts))
 
 
+def breakable(name: str) -> Markup:
+    """A name such as `kms:DisableKey`, which a narrow column may break between its words and nowhere else."""
+    return Markup("<wbr>".join(escape(part, quote=False) for part in _BETWEEN_WORDS.split(name)))
+
+
 def style_element(css: str) -> Markup:
     """A style element. Its text is not escaped, since a browser would not undo that; it must not end the element."""
     if "</" in css:
         raise ValueError("a style sheet must not contain `</`")
     return Markup(f"<style>{css}</style>\n")
+
+
+def data_element(name: str, data: object) -> Markup:
+    """The data that a page draws, as a block that no browser runs. It cannot end early: `<` is written as an escape."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Markup(f'<script type="application/json" id="{escape(name)}">{text}</script>\n')
 
 
 def document(root: Markup) -> str:

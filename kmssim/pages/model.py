@@ -2,87 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kmssim.evaluator.decision import Layer, LayerTrace, Verdict
-from kmssim.pages.lesson import Answer, Lesson, content
-from kmssim.pages.markup import Markup, element
-from kmssim.pages.svg import Box, draw
-from kmssim.wording import LAYER_NAMES, who
-
-SAYS: Mapping[Verdict, str] = {
-    Verdict.ALLOW: "allows",
-    Verdict.DENY: "denies",
-    Verdict.SILENT: "does not allow",
-    Verdict.NOT_APPLICABLE: "not applicable",
-}
-_ON_EVERY_PATH = (Layer.IDENTITY, Layer.KEY_POLICY)
+from kmssim.pages.drawing import decision_path
+from kmssim.pages.lesson import Lesson, content
+from kmssim.pages.markup import Markup, element, joined
+from kmssim.pages.parts import word
+from kmssim.pages.svg import Box, Told, draw
 
 
-def decision_path(lesson: Lesson) -> Markup:
+def example_path(lesson: Lesson) -> Markup:
     """The example: principal → IAM policy → key policy → the layers that the lab is about → decision."""
-    boxes = list(_path_boxes(lesson))
-    told = "; ".join(f"{box.title}: {box.text or box.says}" for box in boxes)
-    drawing = draw(boxes, ">" * (len(boxes) - 1), "decision-path", f"The decision path of the example. {told}.")
-    caption = "The example of this lab, drawn from its decision. A thick frame marks the layers that decided."
-    return element("figure", drawing, element("figcaption", caption))
-
-
-def _path_boxes(lesson: Lesson) -> Iterator[Box]:
-    answer, flow = lesson.example, content()["flow"]
-    call = answer.decision.call
-    yield Box("Principal", f"{who(call.principal)} calls {call.operation}")
-    lines = dict(answer.explanation.lines)
-    for trace in _shown_layers(lesson):
-        name = LAYER_NAMES[trace.layer]
-        text = lines.get(name) or flow.get(trace.layer.value, "")
-        decides = trace.layer in answer.decision.layers
-        yield Box(name, text, trace.verdict.value, SAYS[trace.verdict], decides)
-    yield Box("KMS Decision", _ending(answer), "allow" if answer.decision.allowed else "deny", decides=True)
-
-
-def _ending(answer: Answer) -> str:
-    failure = answer.decision.failure
-    return f"{answer.decision.word}, {failure.code}" if failure else answer.decision.word
-
-
-def _shown_layers(lesson: Lesson) -> list[LayerTrace]:
-    """IAM and the key policy first, then the other layers that the lab is about or that decided."""
-    permission = lesson.example.permission
-    if permission is None:
-        return []
-    decided = lesson.example.decision.layers
-    others = [
-        layer
-        for layer in Layer
-        if layer not in _ON_EVERY_PATH and (layer.value in lesson.metadata.layers or layer in decided)
-    ]
-    return [permission.layer(layer) for layer in (*_ON_EVERY_PATH, *others)]
+    return joined(
+        decision_path(lesson.example, permission, f"decision-path-{number}")
+        for number, permission in enumerate(lesson.example["permissions"], start=1)
+    )
 
 
 def pictures(lesson: Lesson, all_lessons: Sequence[Lesson]) -> list[Markup]:
     """The shared pictures, each with the lab that makes it real and what is decided there."""
     shown_by = {other.lab.id: other for other in all_lessons}
     return [
-        _picture(f"picture-{number}", picture, shown_by[picture["lab"]], lesson)
+        _picture(f"picture-{number}", picture, shown_by.get(picture["lab"]), lesson)
         for number, picture in enumerate(content()["pictures"], start=1)
-        if picture["lab"] in shown_by
     ]
 
 
-def _picture(name: str, picture: Mapping[str, Any], shown_by: Lesson, here: Lesson) -> Markup:
-    example = shown_by.example
-    outcome = Box(**picture["outcome"], verdict="allow" if example.decision.allowed else "deny", decides=True)
+def _picture(name: str, picture: Mapping[str, Any], shown_by: Lesson | None, here: Lesson) -> Markup:
+    is_told = shown_by is not None and not shown_by.asks_example
+    colour = {"ALLOW": "allow", "DENY": "deny"}[shown_by.example["decision"]] if shown_by and is_told else "plain"
+    outcome = Box(**picture["outcome"], verdict=colour, decides=True)
     boxes = [Box(**picture["first"]), Box(**picture["second"]), outcome]
-    told = f"{boxes[0].title} and {boxes[1].title}: {outcome.title}. {outcome.text}."
-    if shown_by is here:
-        lab: str = "This lab"
-    else:
-        lab = element("a", f"Lab {shown_by.lab.id[:2]}", href=f"../{shown_by.lab.id}/index.html")
-    ending = element("b", _ending(example), class_=example.decision.word)
-    caption = element("figcaption", lab, f" shows it: {example.request.name}. ", ending)
-    return element("figure", draw(boxes, "+>", name, told), caption)
+    title = f"{boxes[0].title} and {boxes[1].title}: {outcome.title}"
+    told = "; ".join(f"{box.title}: {box.text}" for box in boxes)
+    drawing = draw(boxes, "+>", Told(name, title, f"{told}."))
+    return element("figure", drawing, _shown_by(shown_by, here) if shown_by else "")
+
+
+def _shown_by(lesson: Lesson, here: Lesson) -> Markup:
+    number = lesson.lab.id[:2]
+    lab = "This lab" if lesson is here else element("a", f"Lab {number}", href=f"../{lesson.lab.id}/index.html")
+    example = lesson.example
+    if lesson.asks_example:
+        return element("figcaption", lab, f" asks about it: {example['name']}.")
+    ending = [word(example["decision"]), f", {example['error']}" if example["error"] else ""]
+    return element("figcaption", lab, f" shows it: {example['name']}. ", *ending)
 
 
 def flow_words() -> Markup:

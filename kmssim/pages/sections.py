@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from kmssim.evaluator.decision import Layer, Verdict
+from kmssim.evaluator.decision import Layer
 from kmssim.labs.folder import FILES
-from kmssim.pages.lesson import Answer, Lesson, content
-from kmssim.pages.markup import Markup, coded, element, joined
-from kmssim.pages.model import SAYS, decision_path, flow_words, pictures
+from kmssim.pages.drawing import also_told, causal_sentence, evidence, layer_lines, layer_table
+from kmssim.pages.lesson import Lesson, content
+from kmssim.pages.markup import Markup, breakable, coded, element, joined
+from kmssim.pages.model import example_path, flow_words, pictures
+from kmssim.pages.parts import answer, facts, folded, listed, section, table, word
+from kmssim.pages.task import TYPES, checks
 from kmssim.rules import Source, all_rules, rule
-from kmssim.wording import LAYER_NAMES, NOT_APPLICABLE, who
+from kmssim.wording import LAYER_NAMES
 
-
-def section(name: str, title: str, *children: str) -> Markup:
-    """A section with its heading, reachable as `#name`."""
-    return element("section", element("h2", title, id=name), *children, aria_labelledby=name)
-
-
-def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """A table whose first column names the row; on a narrow page each row becomes a block (roles keep it a table)."""
-    head = element("tr", *(element("th", column, scope="col", role="columnheader") for column in columns), role="row")
-    body = [_table_row(columns, row) for row in rows]
-    return element(
-        "div",
-        element(
-            "table",
-            element("caption", caption),
-            element("thead", head, role="rowgroup"),
-            element("tbody", *body, role="rowgroup"),
-            role="table",
-        ),
-        class_="wide",
-    )
-
-
-def _table_row(columns: Sequence[str], row: Sequence[str]) -> Markup:
-    first = element("th", row[0], scope="row", role="rowheader")
-    rest = [
-        element("td", cell, role="cell", data_column=column) for column, cell in zip(columns[1:], row[1:], strict=True)
-    ]
-    return element("tr", first, *rest, role="row")
-
-
-def _listed(items: Iterable[str], class_: str | None = None) -> Markup:
-    return element("ul", *(element("li", item) for item in items), class_=class_)
+Json = Mapping[str, Any]
 
 
 def page_header(lesson: Lesson) -> Markup:
     """Where the page belongs, its title, and its standing in the curriculum."""
     known = lesson.metadata
-    facts = {"Status": known.status, "Cloud": known.cloud, "Domain": known.domain, "Track": known.track}
     return element(
         "header",
         element(
@@ -58,13 +29,9 @@ def page_header(lesson: Lesson) -> Markup:
         ),
         element("p", f"{known.cloud} · {known.domain} · {known.topic}", class_="kicker"),
         element("h1", known.title),
-        element("p", known.summary, class_="lead"),
-        element("dl", *(_fact(name, value) for name, value in facts.items()), class_="facts"),
+        element("p", coded(known.summary), class_="lead"),
+        facts([("Status", known.status), ("Cloud", known.cloud), ("Domain", known.domain), ("Track", known.track)]),
     )
-
-
-def _fact(name: str, value: str) -> Markup:
-    return element("div", element("dt", name), element("dd", value))
 
 
 def overview(lesson: Lesson) -> Markup:
@@ -73,28 +40,26 @@ def overview(lesson: Lesson) -> Markup:
     return section(
         "overview",
         "Overview",
-        element("p", known.overview),
-        element("p", element("b", "Objective: "), known.objective),
-        element(
-            "p",
-            element("b", "Takes: "),
-            f"about {known.minutes} minutes. ",
-            element("b", "Words: "),
-            ", ".join(known.concepts),
-        ),
-        _listed([f"L{known.level} {known.status}", *known.tags], "tags"),
+        element("p", coded(known.overview)),
+        element("p", element("b", "Objective: "), coded(known.objective)),
+        element("p", element("b", "Kind: "), f"{TYPES[known.type]}."),
+        element("p", element("b", "Takes: "), f"about {known.minutes} minutes."),
+        element("p", element("b", "Words: "), ", ".join(known.concepts)),
+        listed([f"L{known.level} {known.status}", *known.tags], "tags"),
     )
 
 
 def deep_dives(lesson: Lesson) -> Markup:
     """Questions that unfold into answers."""
     texts = content()["deep_dives"]
-    folded = [
-        element("details", element("summary", texts[name]["question"]), element("p", texts[name]["answer"]))
-        for name in lesson.metadata.deep_dives
-    ]
+    dives = [texts[name] for name in lesson.metadata.deep_dives]
     words = "Expand these concepts when studying KMS key policies or explaining data-protection access decisions."
-    return section("concepts", "Concept Deep Dives", element("p", words), *folded)
+    return section(
+        "concepts",
+        "Concept Deep Dives",
+        element("p", words),
+        *(folded(dive["question"], element("p", dive["answer"])) for dive in dives),
+    )
 
 
 def visual_model(lesson: Lesson, all_lessons: Sequence[Lesson]) -> Markup:
@@ -105,7 +70,7 @@ def visual_model(lesson: Lesson, all_lessons: Sequence[Lesson]) -> Markup:
         "Visual KMS Authorization Model",
         element("p", "KMS access is easiest to understand as a cryptographic decision path."),
         flow_words(),
-        decision_path(lesson),
+        answer(example_path(lesson), hidden=lesson.asks_example),
         *pictures(lesson, all_lessons),
         element("p", element("b", "Learning rule: "), rule_text, class_="note"),
     )
@@ -114,105 +79,79 @@ def visual_model(lesson: Lesson, all_lessons: Sequence[Lesson]) -> Markup:
 def example_scenario(lesson: Lesson) -> Markup:
     """The story, the layer lines, why, and the statements that mattered."""
     example = lesson.example
+    rows = [
+        (found["layer"], element("code", found["where"]), found["sid"] or "none", found["text"])
+        for found in example["statements"]
+    ]
+    columns = ("Layer", "Where", "Sid", "What it did")
     return section(
         "example",
         "Example Scenario",
-        element("p", lesson.metadata.example.text),
-        layer_lines(example),
-        *_told(example),
-        _statements(example),
+        element("p", coded(lesson.metadata.example.text)),
+        answer(
+            layer_lines(example),
+            causal_sentence(example),
+            *also_told(example),
+            table("Statements that mattered, in scenario.json", columns, rows) if rows else "",
+            hidden=lesson.asks_example,
+        ),
+        _whole_evidence(example, "answer" if lesson.asks_example else None),
     )
 
 
-def layer_lines(answer: Answer) -> Markup:
-    """One line for each layer, and the final decision."""
-    return _listed([_line(name, text, answer) for name, text in answer.explanation.lines], "lines")
-
-
-def _line(name: str, text: str, answer: Answer) -> Markup:
-    word = answer.decision.word
-    return joined([element("b", f"{name}:"), " ", element("span", text, class_=word) if text == word else text])
-
-
-def _told(answer: Answer) -> list[Markup]:
-    """The causal sentence, what else would have blocked it, and what the caller sees."""
-    explanation, failure = answer.explanation, answer.decision.failure
-    sentences = [f"Because {explanation.because}.", _sentence(explanation.also), _sentence(explanation.failed)]
-    told = [element("p", sentence) for sentence in sentences if sentence]
-    if failure and not answer.decision.allowed:
-        told.append(element("p", "The caller sees ", element("code", f"{failure.code}: {failure.message}")))
-    return told
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}." if text else ""
-
-
-def _statements(answer: Answer) -> Markup:
-    rows = [
-        (LAYER_NAMES[found.layer], element("code", found.where or "AWS default"), found.sid or "", found.text)
-        for found in answer.explanation.statements
-    ]
-    if not rows:
-        return joined([])
-    return table("Statements that mattered, in scenario.json", ("Layer", "Where", "Sid", "What it did"), rows)
+def _whole_evidence(example: Json, class_: str | None) -> Markup:
+    """Every statement with what matched and what did not, to unfold."""
+    shown = joined(evidence(permission) for permission in example["permissions"])
+    return (
+        folded("Every statement, with what matched and what did not", element("div", shown), class_=class_)
+        if shown
+        else shown
+    )
 
 
 def contrasts(lesson: Lesson) -> Markup:
-    """All requests of the scenario side by side, each with its own lines to unfold."""
-    rows = [_contrast(answer) for answer in lesson.answers]
+    """The requests of the scenario side by side, each with its own lines to unfold; none that is to be predicted."""
+    words = "Decided on the policies as the lab ships them."
+    if lesson.asked:
+        count = len(lesson.asked)
+        words += f" The lab asks you to predict {count} call{'s' if count > 1 else ''}, left out here."
     columns = ("Request", "Principal", "Call", "Decision", "Decided by", "The caller sees")
-    unfolded = [
-        element(
-            "details",
-            element("summary", answer.request.name),
-            element("p", _sentence(answer.request.why or "")),
-            layer_lines(answer),
-        )
-        for answer in lesson.answers
-        if answer is not lesson.example
-    ]
+    told = lesson.others if lesson.asks_example else (lesson.example, *lesson.others)
+    rows = [_contrast(data) for data in told]
     return section(
         "contrasts",
         "The Same World, Other Requests",
-        element("p", lesson.scenario.description or lesson.scenario.title),
-        table("Every request of the scenario, as predicted", columns, rows),
-        *unfolded,
+        element("p", coded(lesson.scenario.description or lesson.scenario.title)),
+        element("p", words),
+        table("The requests of the scenario, as predicted", columns, rows) if rows else "",
+        *map(_unfolded, lesson.others),
     )
 
 
-def _contrast(answer: Answer) -> tuple[str, ...]:
-    decision = answer.decision
-    return (
-        answer.request.name,
-        who(decision.call.principal),
-        decision.call.operation,
-        element("span", decision.word, class_=decision.word),
-        ", ".join(LAYER_NAMES[layer] for layer in Layer if layer in decision.layers),
-        decision.failure.code if decision.failure else "success",
-    )
+def _unfolded(data: Json) -> Markup:
+    return folded(data["name"], layer_lines(data), causal_sentence(data))
+
+
+def _contrast(data: Json) -> tuple[str, ...]:
+    decided_by = ", ".join(data["decided_by"]) or "no layer"
+    call, seen = breakable(data["operation"]), breakable(data["error"] or "success")
+    is_open = ", an open question" if data["uncertain"] else ""
+    decision = element("span", word(data["decision"]), is_open)
+    return data["name"], data["who"], call, decision, decided_by, seen
 
 
 def authorization_layers(lesson: Lesson) -> Markup:
-    """All eight layers with what each said about the example."""
+    """All eight layers with what each said about the example, and what the lab checks."""
+    texts = content()["layers"]
+    about = {LAYER_NAMES[layer]: texts[layer.value] for layer in Layer}
     words = "This lab connects cryptographic access control to the broader L2 authorization model."
-    permission = lesson.example.permission
-    lines, texts = dict(lesson.example.explanation.lines), content()["layers"]
-    rows = []
-    for layer in Layer if permission else ():
-        trace = permission.layer(layer) if permission else None
-        if trace is None:
-            continue
-        reason = (
-            NOT_APPLICABLE.get(trace.reason, "")
-            if trace.verdict is Verdict.NOT_APPLICABLE
-            else lines.get(LAYER_NAMES[layer], "")
-        )
-        decided = "yes" if layer in lesson.example.decision.layers else "no"
-        rows.append((LAYER_NAMES[layer], texts[layer.value], SAYS[trace.verdict], reason, decided))
-    columns = ("Layer", "What it is", "Here it", "In words", "Decided")
+    tables = [layer_table(permission, about) for permission in lesson.example["permissions"]]
     return section(
-        "layers", "Authorization Layers", element("p", words), table("The layers about the example", columns, rows)
+        "layers",
+        "Authorization Layers",
+        element("p", words),
+        answer(*tables, hidden=lesson.asks_example),
+        *checks(lesson.metadata),
     )
 
 
@@ -223,15 +162,25 @@ def rules_behind(lesson: Lesson) -> Markup:
     rows = [(found.id, found.status, coded(found.text)) for found in map(rule, known.rules)]
     sources = _sources()
     pages = [joined([sources[key].title, ", ", element("code", sources[key].url)]) for key in known.sources]
+    believed = [element("h3", "What people believe"), listed(beliefs)] if beliefs else []
     return section(
         "rules",
         "Rules Behind It",
-        element("p", "What people believe, and the rules of the rule book that say otherwise."),
-        _listed(beliefs),
-        table("Rules", ("Rule", "How sure", "What it says"), rows),
+        *believed,
+        table("The rules of the rule book", ("Rule", "How sure", "What it says"), rows, "named"),
+        *_fidelity(lesson),
         element("h3", "Sources"),
-        _listed(pages),
+        listed(pages),
     )
+
+
+def _fidelity(lesson: Lesson) -> list[Markup]:
+    found = lesson.metadata.fidelity
+    if found is None:
+        return []
+    rests = {"documented": "AWS's documentation", "observed": "what AWS was seen to do"}
+    words = f"The answers of this lab rest on {rests.get(found.status, 'a question that AWS leaves open')}."
+    return [element("p", words, coded(f" {found.note}") if found.note else "")]
 
 
 def _sources() -> Mapping[str, Source]:
@@ -239,8 +188,10 @@ def _sources() -> Mapping[str, Source]:
 
 
 def bridge(lesson: Lesson) -> Markup:
-    """What the lab leads on to."""
-    return section("bridge", "Bridge to Principal LABs", element("p", lesson.metadata.bridge))
+    """What the lab leads on to: for every lab, and for this one."""
+    shared, own = content()["bridge"], lesson.metadata.bridge
+    texts = [own] if own.startswith(shared) else [shared, own]
+    return section("bridge", "Bridge to Principal LABs", *(element("p", coded(text)) for text in texts))
 
 
 def governance() -> Markup:
@@ -250,11 +201,13 @@ def governance() -> Markup:
         "governance",
         "Governance Boundary",
         element("p", "This lab is read-only and deterministic."),
-        _listed((f"{role} = {may}" for role, may in texts["roles"]), "lines"),
-        _listed(texts["does_not"]),
+        listed((f"{role} = {may}" for role, may in texts["roles"]), "lines"),
+        listed(texts["does_not"]),
     )
 
 
-def artifacts() -> Markup:
+def artifacts(lesson: Lesson) -> Markup:
     """The lab's files."""
-    return section("artifacts", "Source Artifacts", _listed(element("a", name, href=name) for name in FILES))
+    edited = [f"exercise/{edit.path}" for edit in lesson.metadata.edit]
+    names = [*FILES, *(name for name in edited if (lesson.lab.folder / name).is_file())]
+    return section("artifacts", "Source Artifacts", listed(element("a", name, href=name) for name in names))

@@ -29,6 +29,11 @@ Tell = Callable[[str], None]
 """Takes one line about something that went wrong."""
 Control = Callable[[str, bytes], tuple[int, dict[str, object]]]
 """Answers a request to a path of our own: method and body in, HTTP's status and JSON out."""
+Pages = Callable[[str], tuple[int, str]]
+"""Answers a browser: what follows `PAGES` in the path in, HTTP's status and HTML out."""
+
+PAGES = "/_kmssim/"
+"""Where pages stand beside AWS's own paths, none of which begins with an underscore."""
 
 _NOT_OURS = ("/moto-api", "/latest/", "/favicon.ico")
 """moto's own interface, which would reset the world behind our back, and its instance metadata."""
@@ -72,10 +77,15 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def serving(bound: socket.socket, tell: Tell, controls: Mapping[str, Control] | None = None) -> Iterator[str]:
-    """Serve the open sandbox on a socket of `listening`; yields the URL. `controls` are by path, beside AWS's own."""
+def serving(
+    bound: socket.socket, tell: Tell, controls: Mapping[str, Control] | None = None, pages: Pages | None = None
+) -> Iterator[str]:
+    """Serve the open sandbox on a socket of `listening`; yields the URL.
+
+    `controls` are by path, beside AWS's own; `pages` are for browsers on this machine, below `PAGES`.
+    """
     stopping = threading.Event()
-    server = _make_server(bound, tell, stopping, controls or {})
+    server = _make_server(bound, tell, stopping, lambda of_moto: _beside(_beside_pages(of_moto, pages), controls or {}))
     thread = threading.Thread(target=server.serve_forever, args=(_LOOK_FOR_STOP,), name="kmssim serve", daemon=True)
     thread.start()
     try:
@@ -105,10 +115,10 @@ def _check_installed() -> None:
         raise SetupError(f"serving needs {' and '.join(missing)}, not installed here: pip install 'kmssim[server]'")
 
 
-def _make_server(bound: socket.socket, tell: Tell, stopping: threading.Event, controls: Mapping[str, Control]) -> Any:  # noqa: ANN401 (werkzeug's server)
+def _make_server(bound: socket.socket, tell: Tell, stopping: threading.Event, beside: Callable[[_App], _App]) -> Any:  # noqa: ANN401 (werkzeug's server)
     create_app = find_seam("moto.moto_server.werkzeug_app", "create_backend_app")
     of_moto = find_seam("moto.moto_server.werkzeug_app", "DomainDispatcherApplication")(create_app)
-    app = _front(_beside(of_moto, controls), tell, stopping)
+    app = _front(beside(of_moto), tell, stopping)
     handler = _quiet(find_seam("moto.moto_server.werkzeug_app", "MotoRequestHandler"), tell)
     host, port = bound.getsockname()[:2]
     return find_seam("werkzeug.serving", "make_server")(
@@ -142,6 +152,35 @@ def _beside(app: _App, controls: Mapping[str, Control]) -> _App:
         return _answer_json(start, f"{status} {HTTPStatus(status).phrase}", answer)
 
     return serve
+
+
+def _beside_pages(app: _App, pages: Pages | None) -> _App:
+    """Pages to read, and everything else to `app`."""
+    if pages is None:
+        return app
+
+    def serve(environ: _Environ, start: Any) -> Iterable[bytes]:  # noqa: ANN401 (WSGI's start_response)
+        path = environ.get("PATH_INFO", "")
+        if not f"{path}/".startswith(PAGES):
+            return app(environ, start)
+        if not _is_local_program(environ):
+            return _answer_json(start, "403 Forbidden", {"message": "for browsers on this machine only"})
+        if environ["REQUEST_METHOD"] != "GET":
+            return _answer_json(start, "405 Method Not Allowed", {"message": "these pages are only to be read: GET"})
+        if path == PAGES.rstrip("/"):
+            return _answer_page(start, HTTPStatus.PERMANENT_REDIRECT, "", ("Location", PAGES))
+        return _answer_page(start, *pages(path.removeprefix(PAGES)))
+
+    return serve
+
+
+def _answer_page(start: Any, status: int, page: str, *headers: tuple[str, str]) -> Iterable[bytes]:  # noqa: ANN401 (WSGI's start_response)
+    """A page that no other page may frame, and that is made anew each time."""
+    body = page.encode()
+    kind = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body)))]
+    care = [("Cache-Control", "no-store"), ("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff")]
+    start(f"{int(status)} {HTTPStatus(status).phrase}", [*kind, *care, *headers])
+    return [body]
 
 
 def _is_local_program(environ: _Environ) -> bool:

@@ -56,11 +56,11 @@ def audit(  # noqa: PLR0913 - an argument for each option
     from kmssim.authority import find_authority
     from kmssim.progress import showing_progress
 
-    subjects = [_read(file, account) for file in files]
+    subjects = [read_subject(file, account) for file in files]
     ruler = find_authority(authority)
     with showing_progress(STEPS * len(subjects), "auditing") as advance:
         audited = [audit_subject(subject, ruler, advance) for subject in subjects]
-    outcome = put_off(audited, suppressions, _day(today))
+    outcome = put_off(audited, suppressions, read_today(today))
     if witness is not None:
         from kmssim.audit.witnesses import scenario_of_witnesses
 
@@ -70,7 +70,7 @@ def audit(  # noqa: PLR0913 - an argument for each option
     sys.exit(FINDING if outcome.fails(threshold) else FINE)
 
 
-def _read(named: str, account: str | None) -> Subject:
+def read_subject(named: str, account: str | None) -> Subject:
     """A bare key policy, or whatever else names a scenario."""
     from kmssim.audit.run import read_policy_file, subject_of
 
@@ -79,7 +79,7 @@ def _read(named: str, account: str | None) -> Subject:
     return policy or subject_of(read_named(named))
 
 
-def _day(today: str | None) -> date:
+def read_today(today: str | None) -> date:
     """The day that was named, else that of the clock: here, at the edge, and nowhere else."""
     from kmssim.audit.suppressions import read_day
     from kmssim.scenario_places import Place

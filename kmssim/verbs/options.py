@@ -23,10 +23,15 @@ def print_json(data: Any) -> None:  # noqa: ANN401 - any JSON
 
 def write_json(data: Any, file: Path) -> None:  # noqa: ANN401 - any JSON
     """Write data as JSON into a file. Raises SetupError when that cannot be done."""
+    write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", file)
+
+
+def write_text(text: str, file: Path) -> None:
+    """Write text into a file. Raises SetupError when that cannot be done."""
     from kmssim.errors import SetupError
 
     try:
-        file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SetupError(f"cannot write {file}: {error.strerror or error}") from None
 

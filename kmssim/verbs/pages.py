@@ -1,0 +1,117 @@
+"""`kmssim pages`: labs, decisions and audits as pages that a browser opens without a server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kmssim.verbs.audit import read_subject, read_today
+from kmssim.verbs.options import read_named, with_authority, write_text
+
+if TYPE_CHECKING:
+    from kmssim.evaluator.decision import Authority
+    from kmssim.scenario import Scenario, ScenarioRequest
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def pages() -> None:
+    """Static pages: no script, no network, readable from a file. They draw decisions and hold no rule."""
+
+
+_to_file = click.option("--out", type=Path, metavar="FILE", help="Write the page there; default: standard output.")
+
+
+@pages.command(epilog="Example: kmssim pages build labs")
+@click.argument("folder", required=False, type=Path, metavar="[DIR]")
+@click.option("--check", "only_check", is_flag=True, help="Change nothing; name the stale pages and exit with 1.")
+def build(folder: Path | None, *, only_check: bool) -> None:
+    """Make the index.html of every lab in DIR, and the page that lists them. Default: the labs here."""
+    from kmssim.errors import SetupError
+    from kmssim.pages.__main__ import make_pages
+
+    try:
+        sys.exit(make_pages(folder, only_check=only_check))
+    except OSError as error:
+        raise SetupError(f"cannot write {error.filename}: {error.strerror}") from None
+
+
+@pages.command(epilog='Example: kmssim pages decision 01 --request "the workload decrypts an order" --out page.html')
+@click.argument("scenario")
+@click.option("--request", "name", required=True, metavar="NAME", help="Which request of SCENARIO.")
+@click.option("--compare", "with_moto", is_flag=True, help="Make the call for real too, and ask moto alone.")
+@_to_file
+@with_authority
+def decision(scenario: str, name: str, out: Path | None, authority: str | None, *, with_moto: bool) -> None:
+    """Show one decision: the path through the layers, each statement, the causal sentence."""
+    from kmssim.authority import find_authority
+    from kmssim.evaluator.pdp import decide
+    from kmssim.pages.decision_data import decision_data, ruled_by
+    from kmssim.pages.decision_page import decision_page
+
+    read, ruler = read_named(scenario), find_authority(authority)
+    request = read.request(name)
+    decided = decide(read.world, request.call, ruler)
+    row = _compared(read, request, ruler) if with_moto else None
+    data = decision_data(name, decided, read.file)
+    _write(decision_page({**data, "ruled_by": ruled_by(decided), "comparison": row}), out)
+
+
+def _compared(read: Scenario, request: ScenarioRequest, ruler: Authority) -> dict[str, Any]:
+    from dataclasses import replace
+
+    from kmssim.compare import compare_scenario, summarize
+    from kmssim.tables import comparisons_json
+
+    compared = [compare_scenario(replace(read, requests=(request,)), authority=ruler)]
+    row: dict[str, Any] = comparisons_json(compared, summarize(compared))["scenarios"][0]["rows"][0]
+    return row
+
+
+@pages.command(epilog="Example: kmssim pages audit 05 --out audit.html")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--fail-on",
+    "threshold",
+    type=click.Choice(["low", "medium", "high", "critical", "never"]),
+    default="high",
+    show_default=True,
+    help="The mark that the page holds the audit to; the exit code stays 0.",
+)
+@click.option(
+    "--suppressions", metavar="FILE", help="Findings that are put off; default: kmssim-audit.json beside FILE."
+)
+@click.option("--today", metavar="DATE", help="The day on which suppressions are read; default: the clock's.")
+@click.option("--account", metavar="ID", help="Whose key it is, where FILE is a bare key policy.")
+@_to_file
+@with_authority
+def audit(  # noqa: PLR0913 - an argument for each option
+    files: tuple[str, ...],
+    *,
+    threshold: str,
+    suppressions: str | None,
+    today: str | None,
+    account: str | None,
+    out: Path | None,
+    authority: str | None,
+) -> None:
+    """Show an audit so that whoever answers for the keys can read it. Each FILE is as in `kmssim audit`."""
+    from kmssim.audit.report import report_json
+    from kmssim.audit.run import audit_subject, put_off
+    from kmssim.authority import find_authority
+    from kmssim.pages.audit_page import audit_page
+
+    ruler = find_authority(authority)
+    audited = [audit_subject(read_subject(file, account), ruler) for file in files]
+    outcome = put_off(audited, suppressions, read_today(today))
+    _write(audit_page(report_json(outcome, threshold)), out)
+
+
+def _write(page: str, out: Path | None) -> None:
+    if out is None:
+        click.echo(page, nl=False)
+        return
+    write_text(page, out)
+    click.echo(f"written: {out}")
