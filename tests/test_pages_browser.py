@@ -56,6 +56,8 @@ MADE = {
 }
 DRAWN = [f"decision_{name}" for name in GOLDEN if data_of(name)["permissions"]]
 each_page = pytest.mark.parametrize("name", [*(str(path.relative_to(ROOT)) for path in PAGES), *MADE])
+# Labs share their parts: what depends on the parts alone is asked of every fourth lab.
+each_kind = pytest.mark.parametrize("name", [*(str(path.relative_to(ROOT)) for path in sorted(PAGES)[::4]), *MADE])
 each_drawn = pytest.mark.parametrize("name", [str(LESSONS[0].lab.page.relative_to(ROOT)), *DRAWN])
 
 
@@ -106,8 +108,17 @@ def test_a_page_loads_from_a_file_without_an_error_and_asks_for_nothing_else(nam
 
 
 @each_page
-@pytest.mark.parametrize("width", [PHONE, TABLET, DESK])
+def test_nothing_is_wider_than_a_phone(name, open_page):
+    assert_within(PHONE, name, open_page)
+
+
+@each_kind
+@pytest.mark.parametrize("width", [TABLET, DESK])
 def test_nothing_is_wider_than_the_window(width, name, open_page):
+    assert_within(width, name, open_page)
+
+
+def assert_within(width, name, open_page):
     page = open_page(name, width)
     unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -121,7 +132,7 @@ def test_nothing_is_wider_than_the_window(width, name, open_page):
     assert beyond == []
 
 
-@each_page
+@each_kind
 def test_axe_finds_nothing_serious_in_light_and_dark(name, open_page):
     if AXE is None:
         pytest.skip("axe-core is not installed: set KMSSIM_AXE to its axe.min.js")
@@ -136,7 +147,7 @@ def test_axe_finds_nothing_serious_in_light_and_dark(name, open_page):
         assert [node for node in nodes if node[0] in {"serious", "critical"}] == [], scheme
 
 
-@each_page
+@each_kind
 def test_the_first_tab_offers_to_skip_to_the_content_and_does(name, open_page):
     page = open_page(name)
     page.keyboard.press("Tab")
@@ -148,7 +159,7 @@ def test_the_first_tab_offers_to_skip_to_the_content_and_does(name, open_page):
     assert page.evaluate("document.activeElement.id") == "main"
 
 
-@each_page
+@each_kind
 def test_in_print_what_is_folded_can_be_read_and_links_are_left_out(name, open_page):
     page = open_page(name)
     page.emulate_media(media="print")
