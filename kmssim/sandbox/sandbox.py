@@ -42,6 +42,7 @@ from kmssim.sandbox.seed import Seeded, seed
 from kmssim.sandbox.service_models import share_models
 from kmssim.sandbox.services import SERVICES
 from kmssim.sandbox.sign_in import SignIn
+from kmssim.sandbox.stored_grants import GrantNotes
 from kmssim.sandbox.turns import TURN
 
 _ONE_TRY = Config(retries={"total_max_attempts": 1}, parameter_validation=True)
@@ -173,6 +174,19 @@ class Sandbox:
         finally:
             self._raise_gate()
             self._enforcement.forget_world()  # nobody told of what changed meanwhile
+
+    @contextmanager
+    def slow_grants(self) -> Iterator[None]:
+        """Until the end a new grant counts only where its token is passed, as for some seconds with AWS (GR-50).
+
+        At the end all grants count, also those that the world declares as pending.
+        """
+        self.memory.notes(GrantNotes).slow = True
+        try:
+            yield
+        finally:
+            self.memory.notes(GrantNotes).settle()
+            self._enforcement.forget_world()
 
     def _read(self) -> World:
         seeded = self._seeded

@@ -1,7 +1,8 @@
 """Grants served as KMS does: made once for each name, listed with filters and pages, retired and revoked.
 
 Who may do what, and whether a grant can be as it is asked for, was decided before. A new grant counts at once, with its
-token or without: the sandbox has no delay (GR-50), but for grants that a world declares as pending.
+token or without: the sandbox has no delay (GR-50), but for grants that a world declares as pending, and for those made
+while `Sandbox.slow_grants` is open.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def _asked(served: Served) -> Grant:
         retiring=_text(given.get("RetiringPrincipal")),
         retiring_service=_text(given.get("RetiringServicePrincipal")),
         constraints=read_constraints(given.get("Constraints")),
+        pending=served.memory.notes(GrantNotes).slow,
     )
 
 

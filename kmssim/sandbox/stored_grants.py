@@ -14,7 +14,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmssim.evaluator.grants import read_constraints
@@ -54,11 +54,15 @@ class _Read:
 
 @dataclass
 class GrantNotes:
-    """The notes by key ARN and grant id, and what signs the tokens of this runtime."""
+    """The notes by key ARN and grant id, and what signs the tokens of this runtime.
+
+    `slow`: a new grant is pending, until `settle` (GR-50).
+    """
 
     by_grant: dict[tuple[str, str], GrantNote] = field(default_factory=dict)
     read: dict[str, _Read] = field(default_factory=dict)
     serial: int = 0
+    slow: bool = False
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def keep(self, key_arn: str, grant: Grant, token: str) -> None:
@@ -73,6 +77,12 @@ class GrantNotes:
             grant.retiring_service,
             grant.pending,
         )
+
+    def settle(self) -> None:
+        """Every grant counts from now on, with its token or without."""
+        self.slow = False
+        self.by_grant = {place: replace(note, pending=False) for place, note in self.by_grant.items()}
+        self.read.clear()
 
     def token_of(self, grant_id: str) -> str | None:
         """The first token of a grant; None when there is no such grant."""
