@@ -154,7 +154,7 @@ def test_a_world_does_not_differ_from_itself(path):
     assert comparison_text("a", "b", comparison, color=False).startswith("a -> b\n\nNobody gains or loses access.")
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CASES[::2], ids=lambda path: path.stem)
 def test_the_difference_is_what_decide_says_of_every_question(path):
     world = load_scenario(path).world
     mutated = with_account_changed(world, MUTATIONS[CASES.index(path) % len(MUTATIONS)])
