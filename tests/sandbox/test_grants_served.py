@@ -340,19 +340,3 @@ def test_a_grant_that_moto_made_alone_is_found_afterwards(kms, sandbox):
     assert listed["IssuingAccount"] == f"arn:aws:iam::{HERE}:root"
     assert re.fullmatch(r"[0-9a-f]+", made["GrantToken"]), "moto's own, which is no token of KMS"
     kms.revoke_grant(KeyId=KEY, GrantId=made["GrantId"])
-
-
-def test_while_grants_are_slow_a_new_one_needs_its_token():
-    """GR-50: with AWS a new grant counts after some seconds, at once only with its token."""
-    key = Key(KEY_ID, REGION, HERE, default_key_policy(HERE))
-    with Sandbox(World({HERE: Account(HERE, roles=roles(HERE), keys=(key,))}, REGION)) as sandbox:
-        admin, kms = (sandbox.client("kms", as_=who) for who in (ADMIN, READER))
-        with sandbox.slow_grants():
-            made = admin.create_grant(KeyId=KEY_ID, GranteePrincipal=READER, Operations=["DescribeKey"])
-            with pytest.raises(ClientError, match="AccessDenied"):
-                kms.describe_key(KeyId=KEY)
-            kms.describe_key(KeyId=KEY, GrantTokens=[made["GrantToken"]])
-        kms.describe_key(KeyId=KEY)
-        kms.describe_key(KeyId=KEY, GrantTokens=[made["GrantToken"]])
-        admin.create_grant(KeyId=KEY_ID, GranteePrincipal=READER, Operations=["Decrypt"])
-        assert [grant.pending for grant in sandbox.world.keys_by_arn[KEY].grants] == [False, False]
