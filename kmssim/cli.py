@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 a finding or a mismatch, 2 bad input or set-up.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -53,6 +54,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the only place where an error becomes a message and an exit code."""
+    gc.set_threshold(50_000)  # what is imported stays: looking for garbage among it would slow every start
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug-ins would slow every start
     try:
         cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
@@ -71,7 +73,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # whoever read our output has had enough; nothing more can be said, not even at exit
         sys.stdout = Path("/dev/null").open("w")  # noqa: SIM115 - closed by the exit
         sys.exit(FINE)
-
-
-if __name__ == "__main__":
-    main()

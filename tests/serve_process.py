@@ -57,7 +57,7 @@ class Running:
 
 def start(folder: Path, *arguments: str, scenario: dict | None) -> Running:
     """A server of its own, which has said that it is ready."""
-    command = [sys.executable, "-m", "kmssim.cli", "serve", "--json", "--write-profiles", str(folder / "config")]
+    command = [sys.executable, "-m", "kmssim", "serve", "--json", "--write-profiles", str(folder / "config")]
     if scenario is not None:
         (folder / "scenario.json").write_text(json.dumps(scenario))
         command += ["--scenario", str(folder / "scenario.json")]

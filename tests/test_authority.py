@@ -472,7 +472,7 @@ def test_threads_ask_a_server_side_by_side(opa):
 
 
 def kmssim(*arguments, **environment):
-    command = [sys.executable, "-m", "kmssim.cli", *arguments]
+    command = [sys.executable, "-m", "kmssim", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=120
     )

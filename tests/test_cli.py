@@ -18,7 +18,7 @@ VERBS = ("decide", "compare", "explain-error", "diff", "serve", "rule", "schema"
 
 def kmssim(*arguments: str, cwd: Path = ROOT, stdin: str | None = None, **environment: str):
     return subprocess.run(
-        [sys.executable, "-m", "kmssim.cli", *arguments],
+        [sys.executable, "-m", "kmssim", *arguments],
         cwd=cwd,
         input=stdin,
         capture_output=True,
@@ -222,7 +222,7 @@ def test_wrong_use_ends_with_2_and_without_a_traceback():
 
 
 def test_a_reader_who_has_had_enough_is_no_error():
-    command = f"{sys.executable} -m kmssim.cli decide {LAB} --json | head -n 1"
+    command = f"{sys.executable} -m kmssim decide {LAB} --json | head -n 1"
     ran = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
     )

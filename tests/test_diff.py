@@ -424,7 +424,7 @@ def test_a_key_policy_without_a_world_and_a_world_too_many_are_refused(tmp_path)
 
 def diff(*arguments: str):
     return subprocess.run(
-        [sys.executable, "-m", "kmssim.cli", "diff", *arguments],
+        [sys.executable, "-m", "kmssim", "diff", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 

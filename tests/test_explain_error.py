@@ -500,7 +500,7 @@ def world_file(tmp_path):
 
 def explain_error(*arguments: str, stdin: str | None = None):
     return subprocess.run(
-        [sys.executable, "-m", "kmssim.cli", "explain-error", *arguments], cwd=ROOT, input=stdin,
+        [sys.executable, "-m", "kmssim", "explain-error", *arguments], cwd=ROOT, input=stdin,
         capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 

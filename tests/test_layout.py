@@ -383,6 +383,7 @@ ORDER = (
     "kmssim.verbs.audit",
     "kmssim.verbs.pages",
     "kmssim.cli",
+    "kmssim.__main__",
 )
 
 AWS_MOCK = {"moto", "boto3", "botocore", "s3transfer"}
@@ -500,7 +501,7 @@ import contextlib, io, runpy
 sys.argv = ["kmssim", *{arguments}]
 with contextlib.redirect_stdout(io.StringIO()) as said:
     try:
-        runpy.run_module("kmssim.cli", run_name="__main__")
+        runpy.run_module("kmssim", run_name="__main__")
     except SystemExit as end:
         assert end.code in (0, None), end.code
 assert "Usage:" in said.getvalue(), "no help was printed"

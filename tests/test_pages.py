@@ -272,7 +272,7 @@ def test_what_a_lab_says_about_itself_cannot_break_out_of_the_page(tmp_path):
 
 def build(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "kmssim.cli", "pages", "build", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "kmssim", "pages", "build", *arguments], capture_output=True, text=True, check=False
     )
 
 

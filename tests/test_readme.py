@@ -25,7 +25,7 @@ def test_the_readme_shows_output_and_an_example():
 
 @pytest.mark.parametrize(("command", "shown"), OUTPUTS)
 def test_shown_output_is_what_the_command_prints(command, shown):
-    arguments = [sys.executable, "-m", "kmssim.cli", *shlex.split(command)]
+    arguments = [sys.executable, "-m", "kmssim", *shlex.split(command)]
     ran = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.rstrip() == shown

@@ -67,7 +67,7 @@ def server(tmp_path_factory):
 
 
 def serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "kmssim.cli", "serve", *arguments]
+    command = [sys.executable, "-m", "kmssim", "serve", *arguments]
     variables = os.environ | {"PYTHONPATH": str(ROOT)} | environment
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
 
@@ -164,7 +164,7 @@ def test_without_a_scenario_an_administrator_builds_the_world(tmp_path):
 
 def test_the_text_form_prints_profiles_and_one_line_for_each_decision(tmp_path):
     (tmp_path / "scenario.json").write_text(json.dumps(SCENARIO))
-    command = [sys.executable, "-u", "-m", "kmssim.cli", "serve", "--scenario", str(tmp_path / "scenario.json")]
+    command = [sys.executable, "-u", "-m", "kmssim", "serve", "--scenario", str(tmp_path / "scenario.json")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     said = []

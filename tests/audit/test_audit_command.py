@@ -21,7 +21,7 @@ LAB = "labs/01_key_policy_must_trust/scenario.json"
 
 def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "kmssim.cli", *arguments],
+        [sys.executable, "-m", "kmssim", *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -73,7 +73,7 @@ class Server:
         file.write_text(json.dumps(scenario(changers)))
         self._errors = (folder / "stderr").open("w+")
         options = ["--scenario", str(file), "--write-profiles", str(self.config), "--json"]
-        command = [sys.executable, "-m", "kmssim.cli", "serve", *options]
+        command = [sys.executable, "-m", "kmssim", "serve", *options]
         self.process = subprocess.Popen(
             command, env=environment(), stdout=subprocess.PIPE, stderr=self._errors, text=True, cwd=folder
         )
