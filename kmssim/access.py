@@ -20,7 +20,7 @@ from kmssim.evaluator.principals import PrincipalForm
 from kmssim.evaluator.request import Call, Principal, PrincipalKind, parse_principal, service_principal
 from kmssim.evaluator.statements import Policy
 from kmssim.evaluator.world import Grant, Key, Role, User, World, alias_arn
-from kmssim.scenario_places import near_names
+from kmssim.scenario_file.places import near_names
 from kmssim.strict_json import printable
 
 STRANGER = "000000000000"

@@ -10,7 +10,7 @@ from kmssim.evaluator.request import Principal
 from kmssim.evaluator.world import World
 from kmssim.sandbox.sandbox import Sandbox
 from kmssim.scenario import parse_scenario
-from kmssim.scenario_document import write_scenario
+from kmssim.scenario_file.document import write_scenario
 
 Welcome = Callable[[World, tuple[Principal, ...]], dict[str, object]]
 """Makes the profiles of a new world known, and gives them as JSON."""

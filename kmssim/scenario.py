@@ -13,12 +13,12 @@ from typing import Any
 
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.world import World
-from kmssim.scenario_calls import read_call
-from kmssim.scenario_models import ExpectDocument, RequestDocument, ScenarioDocument
-from kmssim.scenario_places import Place, Problems
-from kmssim.scenario_policy_cases import PolicyCase, load_policy_cases
-from kmssim.scenario_problems import validate
-from kmssim.scenario_world import read_world
+from kmssim.scenario_file.calls import read_call
+from kmssim.scenario_file.models import ExpectDocument, RequestDocument, ScenarioDocument
+from kmssim.scenario_file.places import Place, Problems
+from kmssim.scenario_file.policy_cases import PolicyCase, load_policy_cases
+from kmssim.scenario_file.problems import validate
+from kmssim.scenario_file.world import read_world
 from kmssim.strict_json import check_json, parse_json, read_json
 
 __all__ = [

@@ -17,7 +17,7 @@ from kmssim.evaluator.policy import Policy, PolicyKind, parse_policy
 from kmssim.evaluator.world import Account, Key, Role, World
 from kmssim.sandbox.sandbox import Sandbox
 from kmssim.sandbox.seed_identities import _own_account_trust
-from kmssim.scenario_policies import managed_policy
+from kmssim.scenario_file.policies import managed_policy
 
 ANYTHING = Authority(RuledBy("everything is allowed"), lambda _facts: Ruling(Reason.ALLOWED, frozenset()))
 

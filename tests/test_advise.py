@@ -21,7 +21,7 @@ from kmssim.cli import main
 from kmssim.errors import InputError, SetupError
 from kmssim.evaluator.pdp import decide
 from kmssim.scenario import Scenario, load_scenario, parse_scenario
-from kmssim.scenario_document import write_scenario
+from kmssim.scenario_file.document import write_scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 CASE = "tests/cases/same-account-key-policy.json"

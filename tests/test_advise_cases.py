@@ -21,7 +21,7 @@ from kmssim.evaluator.grant_index import WITH_CONTEXT
 from kmssim.evaluator.operations import OPERATIONS, CrossAccount
 from kmssim.evaluator.pdp import decide
 from kmssim.scenario import Scenario, ScenarioRequest, load_scenario
-from kmssim.scenario_document import write_scenario
+from kmssim.scenario_file.document import write_scenario
 
 CASES = Path(__file__).resolve().parent / "cases"
 FILES = sorted(path for path in CASES.rglob("*.json") if not path.name.startswith("refused-policies"))

@@ -18,7 +18,7 @@ from kmssim.evaluator.policy import PolicyKind, default_key_policy, parse_policy
 from kmssim.evaluator.request import PrincipalKind
 from kmssim.evaluator.world import Constraints
 from kmssim.scenario import Expectation, json_schema, load_policy_cases, load_scenario, parse_scenario
-from kmssim.scenario_policies import MANAGED_POLICIES, managed_policy
+from kmssim.scenario_file.policies import MANAGED_POLICIES, managed_policy
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 WORLDS = [path for path in CASES if path.stem != "refused-policies"]

@@ -15,7 +15,7 @@ from kmssim.evaluator.policy import PolicyKind, default_key_policy, parse_policy
 from kmssim.evaluator.request import Session
 from kmssim.evaluator.world import Account, Key, Role, User, World
 from kmssim.scenario import ScenarioRequest, load_scenario, parse_scenario
-from kmssim.scenario_document import write_scenario
+from kmssim.scenario_file.document import write_scenario
 
 sys.path.insert(0, str(Path(__file__).parent / "sandbox"))
 from worlds import worlds

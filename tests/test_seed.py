@@ -19,7 +19,7 @@ from kmssim.evaluator.world import Account, World
 from kmssim.running_world import PATH, read_running, seed_running
 from kmssim.sandbox.sandbox import Sandbox
 from kmssim.scenario import parse_scenario
-from kmssim.scenario_document import write_scenario
+from kmssim.scenario_file.document import write_scenario
 
 OTHER = {
     "accounts": {"777788889999": {"roles": {"new": {"policies": {}}}, "keys": {"fresh": {}}}},

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kmssim.advise.proposal import Advice, CallAgain, Proposal
 from kmssim.errors import InputError
 from kmssim.running_world import is_url, seed_running
-from kmssim.scenario_document import write_scenario
+from kmssim.scenario_file.document import write_scenario
 
 
 def apply_to_running(named: str, advices: Sequence[Advice], number: int) -> str:

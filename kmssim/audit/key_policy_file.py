@@ -14,8 +14,8 @@ from kmssim.evaluator.policy import Policy, PolicyKind, parse_policy
 from kmssim.evaluator.principals import PrincipalForm
 from kmssim.evaluator.request import parse_arn
 from kmssim.evaluator.world import Account, Key, Role, User, World
-from kmssim.scenario_places import Place
-from kmssim.scenario_policies import placed
+from kmssim.scenario_file.places import Place
+from kmssim.scenario_file.policies import placed
 
 _ACCOUNT = re.compile("[0-9]{12}")
 _STAND_IN = "1234abcd-12ab-34cd-56ef-1234567890ab"

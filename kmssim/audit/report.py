@@ -15,7 +15,7 @@ from kmssim.audit.suppressions import Suppressed
 from kmssim.audit.witnesses import requests_of
 from kmssim.audit.wording import WORDING
 from kmssim.render import layer_words
-from kmssim.scenario_written_calls import write_request
+from kmssim.scenario_file.written_calls import write_request
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from kmssim.audit.finding import Finding, Witness
 from kmssim.audit.scene import Scene
 from kmssim.audit.spots import Spot
 from kmssim.evaluator.request import Principal
-from kmssim.scenario_policies import MANAGED_POLICIES
+from kmssim.scenario_file.policies import MANAGED_POLICIES
 
 CONTROLS: Mapping[str, str] = {
     "KMS.1": "customer managed policies allow no decryption on all keys",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from kmssim.audit.finding import Finding, Where
 from kmssim.audit.wording import WORDING
-from kmssim.scenario_places import Place, near_names
+from kmssim.scenario_file.places import Place, near_names
 from kmssim.strict_json import read_json
 
 BESIDE = "kmssim-audit.json"

@@ -10,8 +10,8 @@ from kmssim.audit.run import Report
 from kmssim.errors import InputError
 from kmssim.evaluator.world import Account
 from kmssim.scenario import Expectation, ScenarioRequest
-from kmssim.scenario_document import Document, write_scenario
-from kmssim.scenario_places import near_names
+from kmssim.scenario_file.document import Document, write_scenario
+from kmssim.scenario_file.places import near_names
 
 
 def expected(witness: Witness) -> Expectation:

@@ -21,7 +21,7 @@ from kmssim.exports.organizations import OrganizationReader
 from kmssim.exports.sources import ACCOUNT, KEY_ID, ROOT, UNIT, Source, Told, find_sources, parse_part
 from kmssim.exports.template import is_template, read_template
 from kmssim.exports.terraform import is_plan, read_plan
-from kmssim.scenario_document import write_scenario
+from kmssim.scenario_file.document import write_scenario
 
 __all__ = ["Imported", "Told", "import_files"]
 

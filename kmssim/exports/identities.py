@@ -15,7 +15,7 @@ from kmssim.exports.draft import Document, Draft
 from kmssim.exports.notes import Spot
 from kmssim.exports.parts import Part
 from kmssim.exports.sources import ACCOUNT, Source
-from kmssim.scenario_policies import MANAGED_POLICIES
+from kmssim.scenario_file.policies import MANAGED_POLICIES
 
 _LISTS = {"UserDetailList": "users", "GroupDetailList": "groups", "RoleDetailList": "roles"}
 _OF_AWS = "aws"

@@ -10,7 +10,7 @@ from kmssim.errors import PolicyError
 from kmssim.evaluator.policy import PolicyKind, parse_policy
 from kmssim.evaluator.request import Arn, parse_arn
 from kmssim.exports.notes import Spot
-from kmssim.scenario_problems import describe
+from kmssim.scenario_file.problems import describe
 from kmssim.strict_json import join_path
 
 

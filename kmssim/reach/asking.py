@@ -11,7 +11,7 @@ from kmssim.evaluator.caller import find_caller
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.request import Principal, PrincipalKind, parse_principal, service_principal
 from kmssim.evaluator.world import Key, World
-from kmssim.scenario_places import near_names
+from kmssim.scenario_file.places import near_names
 from kmssim.strict_json import printable
 
 _SERVICE_ENDS = (".amazonaws.com", ".amazonaws.com.cn")

@@ -82,7 +82,7 @@ def read_subject(named: str, account: str | None) -> Subject:
 def read_today(today: str | None) -> date:
     """The day that was named, else that of the clock: here, at the edge, and nowhere else."""
     from kmssim.audit.suppressions import read_day
-    from kmssim.scenario_places import Place
+    from kmssim.scenario_file.places import Place
 
     return datetime.now(UTC).date() if today is None else read_day(today, Place("--today"))
 

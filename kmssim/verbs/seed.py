@@ -19,7 +19,7 @@ def seed(scenario: str, endpoint: str, *, as_json: bool) -> None:
     the AWS profiles of the callers: credentials from before are nobody's any more.
     """
     from kmssim.running_world import seed_running, seeded_text
-    from kmssim.scenario_document import write_scenario
+    from kmssim.scenario_file.document import write_scenario
 
     read = read_named(scenario)
     answer = seed_running(endpoint, write_scenario(read.world, read.title, read.description, read.requests))

@@ -1,6 +1,6 @@
 """Worlds that Hypothesis makes: everything that a scenario can declare, small and in every combination.
 
-Names, ids and tags are what AWS lets them be (`kmssim.scenario_models`); what AWS would not let stand beside each other,
+Names, ids and tags are what AWS lets them be (`kmssim.scenario_file.models`); what AWS would not let stand beside each other,
 such as two aliases of a name in one Region, is not made.
 """
 

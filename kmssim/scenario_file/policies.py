@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from kmssim.errors import InputError, PolicyError
 from kmssim.evaluator.policy import Policy, PolicyKind, parse_policy
-from kmssim.scenario_places import Place
+from kmssim.scenario_file.places import Place
 from kmssim.strict_json import printable, read_json
 
 _FOLDER = Path(__file__).with_name("managed_policies")

@@ -9,8 +9,8 @@ from typing import TypeVar
 from kmssim.evaluator.policy import Policy, PolicyKind
 from kmssim.evaluator.request import partition_of
 from kmssim.evaluator.world import Account, Bucket, Group, Key, Organization, Role, Secret, User
-from kmssim.scenario_keys import read_key
-from kmssim.scenario_models import (
+from kmssim.scenario_file.keys import read_key
+from kmssim.scenario_file.models import (
     AccountDocument,
     BucketDocument,
     GroupDocument,
@@ -19,8 +19,8 @@ from kmssim.scenario_models import (
     SecretDocument,
     UserDocument,
 )
-from kmssim.scenario_places import Place, Problems
-from kmssim.scenario_policies import Reference, read_policies, read_policy
+from kmssim.scenario_file.places import Place, Problems
+from kmssim.scenario_file.policies import Reference, read_policies, read_policy
 
 _Document = TypeVar("_Document")
 _Thing = TypeVar("_Thing")

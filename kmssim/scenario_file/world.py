@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.world import Account, Organization, Unit, VpcEndpoint, World
-from kmssim.scenario_accounts import ROOT, AccountReader, read_each, read_optional, read_rcps, read_scps
-from kmssim.scenario_models import OrganizationDocument, ScenarioDocument, UnitDocument, VpcEndpointDocument
-from kmssim.scenario_places import Place, Problems
+from kmssim.scenario_file.accounts import ROOT, AccountReader, read_each, read_optional, read_rcps, read_scps
+from kmssim.scenario_file.models import OrganizationDocument, ScenarioDocument, UnitDocument, VpcEndpointDocument
+from kmssim.scenario_file.places import Place, Problems
 
 _DEEPEST_UNIT = 5
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kmssim.evaluator.request import parse_arn
 from kmssim.evaluator.world import Grant, Key, World
-from kmssim.scenario_places import Place
+from kmssim.scenario_file.places import Place
 
 KEY_PARAMETERS = ("KeyId", "TargetKeyId", "SourceKeyId", "DestinationKeyId")
 """The parameters that name a key, in the order in which they decide where a call is sent."""

@@ -28,8 +28,8 @@ from kmssim.evaluator.world import (
     World,
 )
 from kmssim.scenario import Scenario, ScenarioRequest, parse_scenario
-from kmssim.scenario_policies import MANAGED_POLICIES, managed_policy
-from kmssim.scenario_written_calls import write_request
+from kmssim.scenario_file.policies import MANAGED_POLICIES, managed_policy
+from kmssim.scenario_file.written_calls import write_request
 from kmssim.strict_json import join_path
 
 Document = dict[str, object]

@@ -11,12 +11,12 @@ from pydantic_core import PydanticCustomError
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.request import Call, Ciphertext, ContextValue, Network, Principal
 from kmssim.evaluator.world import World
-from kmssim.scenario_callers import read_caller
-from kmssim.scenario_models import CiphertextDocument, NetworkDocument, RequestDocument, text_of
-from kmssim.scenario_places import Place
-from kmssim.scenario_policies import read_document
-from kmssim.scenario_problems import describe
-from kmssim.scenario_references import KEY_PARAMETERS, References
+from kmssim.scenario_file.callers import read_caller
+from kmssim.scenario_file.models import CiphertextDocument, NetworkDocument, RequestDocument, text_of
+from kmssim.scenario_file.places import Place
+from kmssim.scenario_file.policies import read_document
+from kmssim.scenario_file.problems import describe
+from kmssim.scenario_file.references import KEY_PARAMETERS, References
 
 THROUGH_A_SERVICE = ("s3:GetObject", "s3:PutObject", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue")
 """The operations of other services that reach KMS for their caller."""

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from kmssim.errors import InputError
-from kmssim.scenario_models import EXPECTED
-from kmssim.scenario_places import Place, near_names, with_count
+from kmssim.scenario_file.models import EXPECTED
+from kmssim.scenario_file.places import Place, near_names, with_count
 from kmssim.strict_json import join_path
 
 _Model = TypeVar("_Model", bound=BaseModel)

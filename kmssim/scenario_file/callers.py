@@ -14,9 +14,9 @@ from kmssim.evaluator.request import (
     service_principal,
 )
 from kmssim.evaluator.world import Account, Role, User, World
-from kmssim.scenario_accounts import read_optional
-from kmssim.scenario_models import ServiceDocument, SessionDocument
-from kmssim.scenario_places import Place
+from kmssim.scenario_file.accounts import read_optional
+from kmssim.scenario_file.models import ServiceDocument, SessionDocument
+from kmssim.scenario_file.places import Place
 
 _A_SLIP = 2
 """How many digits of an account may be mistyped."""

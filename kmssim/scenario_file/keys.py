@@ -12,9 +12,9 @@ from kmssim.evaluator.operations import GRANT_OPERATIONS, KEY_SPECS, KeyKind, ke
 from kmssim.evaluator.policy import Policy, PolicyKind, default_key_policy
 from kmssim.evaluator.request import parse_principal, partition_of
 from kmssim.evaluator.world import Constraints, Grant, Key
-from kmssim.scenario_models import ConstraintsDocument, GrantDocument, KeyDocument
-from kmssim.scenario_places import Place
-from kmssim.scenario_policies import read_policy
+from kmssim.scenario_file.models import ConstraintsDocument, GrantDocument, KeyDocument
+from kmssim.scenario_file.places import Place
+from kmssim.scenario_file.policies import read_policy
 
 _MOST_PAIRS = 8
 

@@ -1,4 +1,4 @@
-"""A request of a scenario written back as it stands in a document: the other way round of `scenario_calls`."""
+"""A request of a scenario written back as it stands in a document: the other way round of `calls.py`."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kmssim.evaluator.policy import PolicyKind
-from kmssim.scenario_models import PolicyCaseDocument, PolicyCasesDocument
-from kmssim.scenario_places import Place
-from kmssim.scenario_problems import validate
+from kmssim.scenario_file.models import PolicyCaseDocument, PolicyCasesDocument
+from kmssim.scenario_file.places import Place
+from kmssim.scenario_file.problems import validate
 from kmssim.strict_json import read_json
 
 
