@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     "kmssim",  # the version; what else it offers it fetches when asked
     "kmssim.errors",
+    "kmssim.markup",
     # the pure room: documents and the world they speak of
     "kmssim.evaluator.patterns",
     "kmssim.evaluator.questions",
@@ -222,7 +223,6 @@ ORDER = (
     "kmssim.render",
     "kmssim.tables",
     "kmssim.pages",
-    "kmssim.pages.markup",
     "kmssim.pages.svg",
     "kmssim.pages.parts",
     "kmssim.pages.decision_data",

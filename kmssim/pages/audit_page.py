@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kmssim.pages.markup import Markup, data_element, element, joined
+from kmssim.markup import Markup, data_element, element, joined
 from kmssim.pages.parts import contents, listed, main_part, section, sentence, table, whole_page, word
 
 Json = Mapping[str, Any]

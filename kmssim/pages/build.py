@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kmssim.labs.folder import Lab
+from kmssim.markup import data_element
 from kmssim.pages import sections
 from kmssim.pages.curriculum import index_page
 from kmssim.pages.lesson import Lesson, prepare
-from kmssim.pages.markup import data_element
 from kmssim.pages.parts import contents, main_part, whole_page
 from kmssim.pages.task import task
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from kmssim.markup import Markup, coded, data_element, element, joined
 from kmssim.pages.lesson import Lesson, content
-from kmssim.pages.markup import Markup, coded, data_element, element, joined
 from kmssim.pages.parts import contents, facts, listed, main_part, section, table, whole_page, word
 
 _COLUMNS = ("Lab", "Kind", "Level", "Minutes", "Objective", "Its example")

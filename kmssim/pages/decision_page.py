@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kmssim.markup import Markup, data_element, element, joined
 from kmssim.pages import drawing
-from kmssim.pages.markup import Markup, data_element, element, joined
 from kmssim.pages.parts import contents, facts, main_part, section, sentence, table, whole_page, word
 
 Json = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kmssim.pages.markup import Markup, coded, element, joined
+from kmssim.markup import Markup, coded, element, joined
 from kmssim.pages.parts import listed, sentence, table, word
 from kmssim.pages.svg import Box, Told, draw
 

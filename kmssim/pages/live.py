@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 from kmssim.evaluator.decision import Decision
+from kmssim.markup import breakable, data_element, element
 from kmssim.pages.decision_data import decision_data, picked, ruled_by
 from kmssim.pages.decision_page import decision_page
-from kmssim.pages.markup import breakable, data_element, element
 from kmssim.pages.parts import main_part, table, whole_page, word
 
 SHOWN = 100

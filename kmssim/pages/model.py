@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kmssim.markup import Markup, element, joined
 from kmssim.pages.drawing import decision_path
 from kmssim.pages.lesson import Lesson, content
-from kmssim.pages.markup import Markup, element, joined
 from kmssim.pages.parts import word
 from kmssim.pages.svg import Box, Told, draw
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from kmssim.pages.markup import Markup, document, element, joined, style_element
+from kmssim.markup import Markup, document, element, joined, style_element
 
 _STYLE = Path(__file__).with_name("style.css")
 

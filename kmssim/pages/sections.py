@@ -7,9 +7,9 @@ from typing import Any
 
 from kmssim.evaluator.decision import Layer
 from kmssim.labs.folder import FILES
+from kmssim.markup import Markup, breakable, coded, element, joined
 from kmssim.pages.drawing import also_told, causal_sentence, evidence, layer_lines, layer_table
 from kmssim.pages.lesson import Lesson, content
-from kmssim.pages.markup import Markup, breakable, coded, element, joined
 from kmssim.pages.model import example_path, flow_words, pictures
 from kmssim.pages.parts import answer, facts, folded, listed, section, table, word
 from kmssim.pages.task import TYPES, checks

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kmssim.pages.markup import Markup, element, joined
+from kmssim.markup import Markup, element, joined
 
 _WIDTH, _GAP, _MARGIN, _BETWEEN_ROWS = 178, 28, 2, 34
 _LINE, _TOP, _BOTTOM = 18, 24, 10

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from kmssim.labs.folder import Lab
 from kmssim.labs.metadata import Metadata
+from kmssim.markup import Markup, coded, element
 from kmssim.pages.lesson import Lesson
-from kmssim.pages.markup import Markup, coded, element
 from kmssim.pages.parts import section, table
 
 TYPES: Mapping[str, str] = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kmssim.errors import InputError
 from kmssim.evaluator.world import World
-from kmssim.pages.markup import Markup, element, style_element
+from kmssim.markup import Markup, element, style_element
 from kmssim.reach.paths import Found, Way
 from kmssim.reach.wording import caller, circumstances, label
 
