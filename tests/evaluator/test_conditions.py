@@ -149,7 +149,7 @@ def test_no_listed_value_fits_nothing():
 )  # fmt: skip
 def test_what_is_no_operator_is_refused(written):
     """CO-5, CO-48."""
-    with pytest.raises(ValueError, match=re.escape(written)):
+    with pytest.raises(ValueError, match=f"^{re.escape(written)}$"):
         line(written, "a")
 
 
