@@ -128,6 +128,17 @@ def test_compare_prints_a_table_with_a_row_for_each_request_and_the_totals_below
     assert "\x1b" not in ran.stdout
 
 
+def test_compare_reads_a_scenario_from_standard_input():
+    ran = kmssim("compare", "-", "--json", stdin=json.dumps(first_scenario()))
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["totals"]["agree"] == len(first_scenario()["requests"])
+
+
+def test_compare_says_so_when_there_is_nothing_to_compare(tmp_path: Path):
+    ran = kmssim("compare", str(scenario(tmp_path, requests=None)))
+    assert (ran.returncode, ran.stderr) == (0, "kmssim: nothing to compare: no request is stated\n")
+
+
 def test_compare_exits_with_1_when_an_expectation_does_not_hold(tmp_path: Path):
     requests = first_scenario()["requests"][:1]
     requests[0]["expect"] = {"decision": "ALLOW", "error": None}

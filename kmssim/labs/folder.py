@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,9 +163,3 @@ def find_scenario(named: str) -> Path:
     if path.suffix == ".json":
         raise InputError("there is no such file", file=named, hint="name a scenario file or a lab")
     return find_lab(named).scenario
-
-
-def find_scenarios(named: Iterable[str] = ()) -> list[Path]:
-    """The scenarios that a person names; all labs' if none is named. Raises InputError."""
-    paths = [find_scenario(name) for name in named]
-    return paths or [lab.scenario for lab in find_labs()]

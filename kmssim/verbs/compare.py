@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from kmssim.verbs.options import FINDING, FINE, is_colored, print_json, with_authority
+from kmssim.verbs.options import FINDING, FINE, is_colored, print_json, read_named, with_authority
 
 
 @click.command(epilog="Example: kmssim compare 01_key_policy_must_trust")
@@ -17,16 +17,19 @@ from kmssim.verbs.options import FINDING, FINE, is_colored, print_json, with_aut
 def compare(scenarios: Sequence[str], authority: str | None, *, as_json: bool) -> None:
     """Compare predicted with simulated decisions, and with what moto alone answers.
 
-    SCENARIOS are files or names of labs; without any, all labs of this folder. Predictions are ruled by Python, the
+    Each of SCENARIOS is a file, the name of a lab, - for standard input, or the URL of a running `kmssim serve`;
+    without any, all labs of this folder are compared. Predictions are ruled by Python, the
     sandbox by the decision authority. Exits with 1 when a prediction and the sandbox disagree, or a stated expectation
     does not hold.
     """
     from kmssim.authority import find_authority
-    from kmssim.labs.folder import find_scenarios
+    from kmssim.labs.folder import find_labs
     from kmssim.progress import showing_progress
     from kmssim.scenario import load_scenario
 
-    read = [load_scenario(path) for path in find_scenarios(scenarios)]
+    read = [read_named(named) for named in scenarios] or [load_scenario(lab.scenario) for lab in find_labs()]
+    if not any(scenario.requests for scenario in read):
+        click.echo("kmssim: nothing to compare: no request is stated", err=True)
     ruler = find_authority(authority)
     with showing_progress(sum(len(scenario.requests) for scenario in read), "comparing") as advance:
         from kmssim.compare import compare_scenario, summarize
