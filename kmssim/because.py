@@ -110,11 +110,12 @@ def _open_ways(decision: Decision, permission: PermissionTrace) -> Iterable[tupl
         return
     if Layer.KEY_POLICY in layers and facts.direct is not None and facts.same_account:
         code = _DIRECTLY.get(decision.call.principal.kind, "allowed_direct")
-        yield code, {"as_held": _as_held(permission, Layer.KEY_POLICY)}
+        yield code, {"as_held": _as_held(permission, Layer.KEY_POLICY), "trusted": _trusted(decision, permission)}
     if Layer.IDENTITY in layers and Layer.KEY_POLICY in layers:
         across = "allowed_across_direct" if facts.direct is not None else "allowed_across_account"
         conditions = _as_held(permission, Layer.KEY_POLICY, Layer.IDENTITY)
-        yield ("allowed_delegation" if facts.same_account else across), {"as_held": conditions}
+        code = "allowed_delegation" if facts.same_account else across
+        yield code, {"as_held": conditions, "trusted": _trusted(decision, permission)}
     if Layer.GRANT in layers:
         helping = [grant for grant in permission.layer(Layer.GRANT).grants if grant.mismatch is None]
         fits = any(grant.constrained for grant in helping)
@@ -122,6 +123,19 @@ def _open_ways(decision: Decision, permission: PermissionTrace) -> Iterable[tupl
         names = [grant.name or grant.grant for grant in helping]
         grants = f"the grant {names[0]} gives" if len(names) == 1 else f"the grants {listed(names)} give"
         yield "allowed_grant", {"grants": grants, "fitting": fitting}
+
+
+def _trusted(decision: Decision, permission: PermissionTrace) -> str:
+    principal = decision.call.principal
+    known = kind_of(principal)
+    return f"{known}'s session {principal.session_name}" if names_the_session(permission) else known
+
+
+def names_the_session(permission: PermissionTrace) -> bool:
+    """Whether the key policy trusts by the session's own ARN, which means no other session of the role (DA-22)."""
+    allows = [one for one in permission.layer(Layer.KEY_POLICY).statements if one.applies and one.effect == "Allow"]
+    direct = [one for one in allows if one.role == "direct"]
+    return bool(direct) and all(one.rule == "DA-22" for one in direct)
 
 
 _DIRECTLY = {PrincipalKind.ROOT: "allowed_root", PrincipalKind.SERVICE: "allowed_service_itself"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kmssim.because import because, near_grants, near_misses
+from kmssim.because import because, names_the_session, near_grants, near_misses
 from kmssim.evaluator.combine import combine
 from kmssim.evaluator.decision import (
     Decision,
@@ -126,7 +126,8 @@ def _key_policy_line(decision: Decision, permission: PermissionTrace) -> str:
     if trace.verdict is Verdict.SILENT:
         return f"{caller} not trusted" + _narrow_trust(trace)
     if permission.facts.direct is not None:
-        return f"{caller} trusted"
+        session = f"session {decision.call.principal.session_name} of the " if names_the_session(permission) else ""
+        return f"{session}{caller} trusted"
     foreign = "" if permission.facts.same_account else f" {decision.call.principal.account}"
     return f"account{foreign} trusted, IAM decides"
 

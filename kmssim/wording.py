@@ -61,7 +61,7 @@ CLAUSES: Mapping[str, str] = {
     # why a permission is granted, by the path that is open
     "allowed_iam": "no key policy is asked for {action}, and IAM allows it",
     "allowed_service": "{action} itself needs no key, and {givers} it",
-    "allowed_direct": "the key policy trusts {caller} directly{as_held}, which is enough in the key's own account",
+    "allowed_direct": "the key policy trusts {trusted} directly{as_held}, which is enough in the key's own account",
     "allowed_service_itself": (
         "the key policy names {caller}{as_held}, and a service that calls for itself needs no more"
     ),
@@ -70,7 +70,7 @@ CLAUSES: Mapping[str, str] = {
         "the key policy hands the account over to IAM, and an IAM policy of {caller} allows {action}{as_held}"
     ),
     "allowed_across_direct": (
-        "the key policy trusts {caller} of account {account} itself, and an IAM policy over there allows {action} "
+        "the key policy trusts {trusted} of account {account} itself, and an IAM policy over there allows {action} "
         "as well{as_held}"
     ),
     "allowed_across_account": (

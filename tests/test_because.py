@@ -463,6 +463,14 @@ def test_an_allow_tells_which_condition_key_had_which_value():
     )
 
 
+def test_an_allow_for_a_session_does_not_say_that_the_role_is_trusted():
+    """DA-22: other sessions of the role are not meant."""
+    by_session = statement("Allow", Principal={"AWS": f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/session"})
+    by_role = statement("Allow", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/worker"})
+    assert told_of(by_session).startswith("the key policy trusts the role's session session directly,")
+    assert told_of(by_session, by_role).startswith("the key policy trusts the role directly,")
+
+
 def test_where_one_allow_needs_no_condition_none_is_told():
     assert "as aws:" not in told_of(statement("Allow", Condition=SECURE), statement("Allow"))
 

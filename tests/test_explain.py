@@ -131,6 +131,20 @@ GOLDEN = [
         rules="KP-1 DA-21",
     ),
     Told(
+        "labs/17_the_chosen_session_name/scenario.json",
+        "a session of deploy named prod decrypts the settings",
+        [
+            "IAM policy: kms:Decrypt not allowed",
+            "KMS key policy: session prod of the deploy role trusted",
+            "Grant: none",
+            "Encryption context: settings=production, not asked for",
+            "Permissions boundary: kms:Decrypt not allowed",
+            "Final decision: ALLOW",
+        ],
+        because="the key policy trusts the role's session prod directly, which is enough in the key's own account",
+        rules="KP-1 DA-22",
+    ),
+    Told(
         "tests/cases/cross-account.json",
         "neither side allows",
         [
