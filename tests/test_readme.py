@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -15,7 +17,31 @@ from kmssim.cli import VERBS
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OUTPUTS = re.findall(r"<!-- output of: kmssim (.+?) -->\n```\n\$ kmssim .+?\n(.*?)\n```", README, re.DOTALL)
+STEPS = re.compile(
+    r"<!-- in (?P<folder>\S+), exit (?P<exit>\d+): kmssim (?P<command>.+?) -->\n```\n\$ kmssim .+?\n(?P<shown>.*?)\n```"
+    r"|<!-- a statement for (?P<file>\S+) -->\n```json\n(?P<statement>.*?)\n```",
+    re.DOTALL,
+)
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(command, folder):
+    """A command of the README, run in a folder."""
+    arguments = [sys.executable, "-m", "kmssim", *shlex.split(command)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+
+
+def fits(shown, printed):
+    """Whether the output is what is shown; a line `…` stands for any lines."""
+    pattern = "\n".join(".*" if line == "…" else re.escape(line) for line in shown.splitlines())
+    return re.fullmatch(pattern, printed.rstrip(), re.DOTALL) is not None
+
+
+def test_what_is_left_out_hides_no_wrong_line():
+    assert fits("one\n…\nfour", "one\ntwo\nthree\nfour\n")
+    assert not fits("one\n…\nfour", "one\ntwo\nthree\nfive")
+    assert not fits("one\nfour", "one\ntwo\nfour")
 
 
 def test_the_readme_shows_output_and_an_example():
@@ -25,10 +51,29 @@ def test_the_readme_shows_output_and_an_example():
 
 @pytest.mark.parametrize(("command", "shown"), OUTPUTS)
 def test_shown_output_is_what_the_command_prints(command, shown):
-    arguments = [sys.executable, "-m", "kmssim", *shlex.split(command)]
-    ran = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = run(command, ROOT)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.rstrip() == shown
+    assert fits(shown, ran.stdout), ran.stdout
+
+
+def test_the_first_lab_goes_as_shown(tmp_path):
+    """The section's blocks in their order, in one scratch folder."""
+    steps = list(STEPS.finditer(README))
+    assert len(steps) >= 5
+    for step in steps:
+        if step["file"]:
+            add_statement(tmp_path / step["file"], json.loads(step["statement"]))
+            continue
+        ran = run(step["command"], tmp_path / step["folder"])
+        assert ran.returncode == int(step["exit"]), ran.stdout + ran.stderr
+        assert fits(step["shown"], ran.stdout), ran.stdout
+
+
+def add_statement(path, statement):
+    """Put one more statement into a policy file, as a reader of the README does."""
+    policy = json.loads(path.read_text(encoding="utf-8"))
+    policy["Statement"].append(statement)
+    path.write_text(json.dumps(policy, indent=2), encoding="utf-8")
 
 
 def test_the_python_example_runs():
