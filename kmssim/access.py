@@ -6,20 +6,19 @@ that of `decide` on `call_for(question)`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from kmssim.errors import InputError
 from kmssim.evaluator.combine import PYTHON
-from kmssim.evaluator.conditions import Condition
 from kmssim.evaluator.decision import Authority, Decision, Ruling
 from kmssim.evaluator.operations import GRANT_OPERATIONS, OPERATIONS, On, Operation, algorithms, key_kind
 from kmssim.evaluator.pdp import Authorizer
 from kmssim.evaluator.principals import PrincipalForm
 from kmssim.evaluator.request import Call, Principal, PrincipalKind, parse_principal, service_principal
 from kmssim.evaluator.statements import Policy
-from kmssim.evaluator.world import Grant, Key, Role, User, World, alias_arn
+from kmssim.evaluator.world import Key, World, alias_arn
 from kmssim.scenario_file.places import near_names
 from kmssim.strict_json import printable
 
@@ -29,8 +28,8 @@ STRANGER = "000000000000"
 ANY_SESSION = "session"
 """The session name of a role of which nobody said under which name it calls."""
 
-_HALVES = {"kms:ReEncryptFrom": "ReEncrypt", "kms:ReEncryptTo": "ReEncrypt"}
-_CONTEXT_PREFIX = "kms:encryptioncontext:"
+HALVES = ("kms:ReEncryptFrom", "kms:ReEncryptTo")
+"""The two actions that one call of ReEncrypt is authorized as."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Question:
 def actions_on_keys() -> tuple[str, ...]:
     """Everything that can be asked of a key: the operations on one, and the halves of ReEncrypt."""
     whole = [f"kms:{row.name}" for row in OPERATIONS.values() if any(need.on is On.KEY for need in row.permissions)]
-    return tuple(sorted({*whole, "kms:RetireGrant", *_HALVES} - {"kms:ReEncrypt"}))
+    return tuple(sorted({*whole, "kms:RetireGrant", *HALVES} - {"kms:ReEncrypt"}))
 
 
 def actions_on(key: Key) -> tuple[str, ...]:
@@ -63,7 +62,7 @@ def actions_on(key: Key) -> tuple[str, ...]:
     kind = key_kind(key.spec, key.usage)
 
     def takes(action: str) -> bool:
-        row = _row_of(action)
+        row = operation_of(action)
         if row.name == "UpdateAlias":
             return bool(key.aliases)
         if row.name == "RetireGrant":
@@ -83,13 +82,14 @@ def callers_of(world: World) -> tuple[Principal, ...]:
     Principals that a key policy or a grant names without that the world declares them come after the declared ones,
     and last somebody of an account that nothing names.
     """
-    found = [caller for account in world.accounts.values() for caller in _declared(account.id, world)]
+    found = [caller for account in world.accounts.values() for caller in callers_in(account.id, world)]
     found += _named(world)
     found.append(_stranger(world))
     return tuple(dict.fromkeys(found))
 
 
-def _declared(account: str, world: World) -> Iterator[Principal]:
+def callers_in(account: str, world: World) -> Iterator[Principal]:
+    """The root user of a declared account, its users, and a session of each of its roles."""
     partition = _partition(world)
     yield _principal(f"arn:{partition}:iam::{account}:root")
     for user in world.accounts[account].users.values():
@@ -162,6 +162,18 @@ def _principal(arn: str) -> Principal:
     return found
 
 
+def caller_name(principal: Principal) -> str:
+    """A caller as people know it: account and name, a role without a session that stands for any."""
+    if principal.kind is PrincipalKind.SERVICE:
+        return principal.name
+    if principal.account == STRANGER:
+        return "anybody"
+    if principal.kind is PrincipalKind.ROLE_SESSION:
+        session = "" if principal.session_name == ANY_SESSION else f" as {principal.session_name}"
+        return f"{principal.account}:role/{principal.name}{session}"
+    return principal.arn.split(":", 4)[-1]
+
+
 def key_named(world: World, name: str) -> Key:
     """The key that a person names by its ARN, id, label, or an alias with or without `alias/`.
 
@@ -187,98 +199,20 @@ def _alias_forms(key: Key) -> Iterator[str]:
         yield alias_arn(key, alias)
 
 
-def contexts_of(key: Key, world: World) -> tuple[tuple[tuple[str, str], ...] | None, ...]:
-    """The encryption contexts that could make a difference on a key: none, and those that policies and grants ask for.
-
-    Of a pattern (`tenant-*`) its own text stands for what it matches.
-    """
-    return contexts_in(policies_about(world, key), key)
-
-
-def contexts_in(policies: Iterable[Policy], key: Key) -> tuple[tuple[tuple[str, str], ...] | None, ...]:
-    """No encryption context, and those that these policies and the key's grants ask for."""
-    found: list[tuple[tuple[str, str], ...]] = []
-    for grant in key.grants:
-        found += _constraints_of(grant)
-    for policy in policies:
-        for statement in policy.statements:
-            found += context_asked_by(statement.conditions)
-    return (None, *dict.fromkeys(found))
-
-
-def _constraints_of(grant: Grant) -> Iterator[tuple[tuple[str, str], ...]]:
-    constraints = grant.constraints
-    for pairs in (constraints.encryption_context_equals, constraints.encryption_context_subset):
-        if pairs:
-            yield tuple(sorted(pairs.items()))
-
-
-def context_asked_by(conditions: tuple[Condition, ...]) -> Iterator[tuple[tuple[str, str], ...]]:
-    """The context that a statement's conditions ask for together: the first value of each pair."""
-    pairs = {
-        condition.written_key[len(_CONTEXT_PREFIX) :]: condition.values[0].replace("*", "any").replace("?", "a")
-        for condition in conditions
-        if condition.key.startswith(_CONTEXT_PREFIX) and condition.values and "${" not in condition.values[0]
-    }
-    if pairs:
-        yield tuple(sorted(pairs.items()))
-
-
-def vias_of(key: Key, world: World) -> tuple[str, ...]:
-    """The services through which a call could make a difference on a key: those that policies ask `kms:ViaService` for.
-
-    In a pattern (`s3.*.amazonaws.com`) the key's Region stands for the star.
-    """
-    return vias_in(policies_about(world, key), key)
-
-
-def vias_in(policies: Iterable[Policy], key: Key) -> tuple[str, ...]:
-    """The services that these policies ask for."""
-    statements = [statement for policy in policies for statement in policy.statements]
-    return tuple(dict.fromkeys(via for one in statements for via in vias_asked_by(one.conditions, key)))
-
-
-def vias_asked_by(conditions: tuple[Condition, ...], key: Key) -> Iterator[str]:
-    """The services that a statement's conditions ask for."""
-    for condition in conditions:
-        if condition.key == "kms:viaservice":
-            for value in condition.values:
-                if "." in value and "${" not in value:
-                    yield value.replace("*", key.region).replace("?", "a")
-
-
 def carries_context(action: str, key: Key) -> bool:
     """Whether a call for this action on this key can carry an encryption context (EC-5)."""
-    return key.symmetric_encryption and bool(_row_of(action).context_parameters)
+    return key.symmetric_encryption and bool(operation_of(action).context_parameters)
 
 
-def _row_of(action: str) -> Operation:
-    return OPERATIONS[_HALVES.get(action, action.partition(":")[2])]
-
-
-def policies_about(world: World, key: Key) -> Iterator[Policy]:
-    """Every policy that can have a say on the key, in the order of the world."""
-    yield key.policy
-    if key.ram_policy is not None:
-        yield key.ram_policy
-    for account in world.accounts.values():
-        holders: tuple[User | Role, ...] = (*account.users.values(), *account.roles.values())
-        for holder in holders:
-            yield from holder.policies
-            if holder.boundary is not None:
-                yield holder.boundary
-        for group in account.groups.values():
-            yield from group.policies
-        yield from account.scps
-        yield from account.rcps
-    for unit in world.organization.units.values() if world.organization else ():
-        yield from (*unit.scps, *unit.rcps)
+def operation_of(action: str) -> Operation:
+    """The operation that is called for an action: of half a ReEncrypt the whole one."""
+    return OPERATIONS["ReEncrypt" if action in HALVES else action.partition(":")[2]]
 
 
 def call_for(question: Question, world: World) -> Call:
     """A call that asks the question: with every parameter that it cannot do without."""
     key = world.keys_by_arn[question.key]
-    name = _HALVES.get(question.action, question.action.partition(":")[2])
+    name = operation_of(question.action).name
     parameters = {**_required(name, key), **_context(name, question)}
     if question.alias is not None and OPERATIONS[name].alias_allowed and "KeyId" in parameters:
         parameters["KeyId"] = alias_arn(key, question.alias)
@@ -315,8 +249,8 @@ class Answers:
     def rulings(self, question: Question) -> tuple[Ruling, ...]:
         """The ruling on each permission that the question is about; of half a ReEncrypt, on that half."""
         asked = self._authorizer.requests(call_for(question, self.world))
-        is_half = question.action in _HALVES
-        return tuple(self._authorizer.rule(one) for one in asked if not is_half or one.leg.action == question.action)
+        whole = question.action not in HALVES
+        return tuple(self._authorizer.rule(one) for one in asked if whole or one.leg.action == question.action)
 
     def _ask(self, question: Question) -> bool:
         """What `decide` says, without what only a whole decision needs: how the call ends, and open questions."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kmssim.access import Answers, Question, actions_on, callers_of, contexts_of
+from kmssim.access import Answers, Question, actions_on, callers_of
 from kmssim.advise import Advice, NoFix, Proposal, advise
 from kmssim.advise.closing import ways_to_close
 from kmssim.advise.edits import InapplicableError, apply_edits
@@ -17,6 +17,7 @@ from kmssim.advise.proposal import Add, Give, Kind
 from kmssim.advise.render import advice_json, advice_text
 from kmssim.advise.search import Search, is_denied
 from kmssim.authority import find_authority
+from kmssim.circumstances import contexts_of
 from kmssim.evaluator.grant_index import WITH_CONTEXT
 from kmssim.evaluator.operations import OPERATIONS, CrossAccount
 from kmssim.evaluator.pdp import decide

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from kmssim.access import Question, actions_on, call_for
+from kmssim.circumstances import Circumstance
 from kmssim.diff.changes import Change, ChangeKind, Worlds
-from kmssim.diff.circumstances import Circumstances, Circumstantial, actions_of
+from kmssim.diff.circumstances import Circumstantial, actions_of
 from kmssim.diff.keys import pair_keys
 from kmssim.diff.report import comparison_json, comparison_text
 from kmssim.diff.rows import shortened
@@ -223,7 +224,7 @@ def changes_of(old: World, new: World, **options):
     ]
 
 
-PLAIN = Circumstances()
+PLAIN = Circumstance()
 WORKER = "assumed-role/worker/session"
 
 
@@ -239,15 +240,15 @@ def test_the_encryption_contexts_of_both_worlds_are_asked_for():
         return world_with(ADMIN, may("kms:Decrypt", Condition=condition))
 
     assert changes_of(asking("a"), asking("b")) == [
-        ("lost", WORKER, "kms:Decrypt", Circumstances((("tenant", "a"),))),
-        ("gained", WORKER, "kms:Decrypt", Circumstances((("tenant", "b"),))),
+        ("lost", WORKER, "kms:Decrypt", Circumstance((("tenant", "a"),))),
+        ("gained", WORKER, "kms:Decrypt", Circumstance((("tenant", "b"),))),
     ]
 
 
 def test_the_services_of_both_worlds_are_asked_for():
     through_s3 = may("kms:Decrypt", Condition={"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}})
     assert changes_of(world_with(ADMIN), world_with(ADMIN, through_s3)) == [
-        ("gained", WORKER, "kms:Decrypt", Circumstances(via="s3.us-east-1.amazonaws.com"))
+        ("gained", WORKER, "kms:Decrypt", Circumstance(via="s3.us-east-1.amazonaws.com"))
     ]
 
 
@@ -258,8 +259,8 @@ def test_a_grant_that_is_pending_gives_access_with_its_token_only():
     old, new = world_with(ADMIN), world_with(ADMIN, grants=[{**GRANT, "pending": True}])
     (grant,) = new.keys_by_arn[ORDERS].grants
     assert changes_of(old, new) == [
-        ("gained", "root", "kms:RetireGrant", Circumstances(grant=grant.id)),
-        ("gained", WORKER, "kms:Decrypt", Circumstances(grant=grant.id)),
+        ("gained", "root", "kms:RetireGrant", Circumstance(grant=grant.id)),
+        ("gained", WORKER, "kms:Decrypt", Circumstance(grant=grant.id)),
     ]
 
 
@@ -350,8 +351,8 @@ def test_operations_are_told_in_few_words(operations, known, told):
 
 A, B = (("tenant", "a"),), (("tenant", "b"),)
 HOST = "s3.us-east-1.amazonaws.com"
-CONTEXTS = (PLAIN, Circumstances(A))
-SERVED = (*CONTEXTS, Circumstances(via=HOST), Circumstances(A, HOST))
+CONTEXTS = (PLAIN, Circumstance(A))
+SERVED = (*CONTEXTS, Circumstance(via=HOST), Circumstance(A, HOST))
 PAIR = pair_keys(world_with(ADMIN), world_with(ADMIN, grants=[GRANT]))[0]
 
 
@@ -365,8 +366,8 @@ PAIR = pair_keys(world_with(ADMIN), world_with(ADMIN, grants=[GRANT]))[0]
         (SERVED[2:], SERVED, (f"via {HOST}",)),
         (SERVED[3:], SERVED, (f"via {HOST} with tenant=a",)),
         (SERVED[:3], SERVED, ("called directly", f"via {HOST} without encryption context")),
-        ([Circumstances(grant=PAIR.new.grants[0].id)], (PLAIN, Circumstances(grant=PAIR.new.grants[0].id)), ("by grant g",)),
-        ([PLAIN], (PLAIN, Circumstances(grant=PAIR.new.grants[0].id)), ("without a grant token",)),
+        ([Circumstance(grant=PAIR.new.grants[0].id)], (PLAIN, Circumstance(grant=PAIR.new.grants[0].id)), ("by grant g",)),
+        ([PLAIN], (PLAIN, Circumstance(grant=PAIR.new.grants[0].id)), ("without a grant token",)),
     ],
 )  # fmt: skip
 def test_circumstances_are_told_in_few_words(found, asked, told):

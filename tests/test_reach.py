@@ -11,10 +11,14 @@ from pathlib import Path
 from xml.dom import minidom
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_cli import kmssim, refused
 
-from kmssim.access import Answers, Question, actions_on, callers_of, carries_context, contexts_of, key_named, vias_of
+from kmssim.access import Answers, Question, actions_on, callers_of, carries_context, key_named
+from kmssim.circumstances import contexts_of, policies_of, vias_in
 from kmssim.errors import InputError
+from kmssim.reach import arming
 from kmssim.reach.asking import action_named, only_scenario, principal_named
 from kmssim.reach.direct import Circumstances, accesses, who_can_directly
 from kmssim.reach.everywhere import who_can_everywhere
@@ -168,6 +172,48 @@ ESCALATIONS = {
         {"dev": holder(allow("iam:PutRolePolicy"))},
         {"dev": holder(allow("iam:PutRolePolicy", resource=ROLE + "other")), "other": {}},
     ),
+    "arm": (
+        {
+            "dev": holder(allow("iam:PutRolePolicy", resource=ROLE + "app")),
+            "app": {"trust": trust(ROLE + "dev")},
+        },
+        {
+            "dev": holder(allow("iam:PutRolePolicy", resource=ROLE + "app")),
+            "app": {"trust": trust(ROLE + "dev"), "boundary": policy(allow("s3:*"))},
+        },
+    ),
+    "add_to_group": (
+        {
+            "users": {"ana": {}},
+            "groups": {"admins": holder(allow("kms:*"))},
+            "dev": holder(allow(["iam:AddUserToGroup", "iam:CreateAccessKey"])),
+        },
+        {
+            "users": {"ana": {}},
+            "groups": {"admins": holder(allow("kms:*"))},
+            "dev": holder(allow("iam:AddUserToGroup")),
+        },
+    ),
+    "free_of_boundary": (
+        {
+            "dev": holder(allow("iam:DeleteRolePermissionsBoundary")),
+            "app": holder(allow("kms:*"), trust=trust(ROLE + "dev"), boundary=policy(allow("s3:*"))),
+        },
+        {
+            "dev": holder(allow("iam:DeleteRolePermissionsBoundary")),
+            "app": holder(allow("s3:*"), trust=trust(ROLE + "dev"), boundary=policy(allow("s3:*"))),
+        },
+    ),
+    "tag_other": (
+        {
+            "dev": holder(allow("iam:TagRole", resource=ROLE + "app")),
+            "app": holder(allow("kms:Decrypt", condition=BY_OWN_TAG), trust=trust(ROLE + "dev")),
+        },
+        {
+            "dev": holder(allow("iam:TagRole", resource=ROLE + "dev")),
+            "app": holder(allow("kms:Decrypt", condition=BY_OWN_TAG), trust=trust(ROLE + "dev")),
+        },
+    ),
     "drop_boundary": (
         {
             "dev": holder(allow(["kms:Decrypt", "iam:DeleteRolePermissionsBoundary"]), boundary=policy(allow("iam:*"))),
@@ -278,6 +324,231 @@ def test_every_hop_has_words_that_rest_on_rules_and_a_test_that_walks_it():
     assert told_of == {f"PE-{number}" for number in range(1, 21)}
 
 
+# -- a policy for somebody else, whom one then becomes
+
+APP_OF_DEV = {"trust": trust(ROLE + "dev")}
+BY_IAM_OF_APP = {"ArnEquals": {"aws:PrincipalArn": ROLE + "app"}}
+USER = f"arn:aws:iam::{A}:user/"
+
+
+def may_arm(*actions, whom=ROLE + "app", **more):
+    return holder(allow(list(actions), resource=whom), **more)
+
+
+ARMED = {
+    "attached": ({"dev": may_arm("iam:AttachRolePolicy"), "app": APP_OF_DEV}, ["arm", "assume_role"]),
+    "by a new version": (
+        {
+            "dev": may_arm("iam:CreatePolicyVersion", whom=f"arn:aws:iam::{A}:policy/of-app"),
+            "app": {"policies": {"of-app": policy(allow("s3:*"))}, **APP_OF_DEV},
+        },
+        ["arm", "assume_role"],
+    ),
+    "passed": (
+        {
+            "dev": holder(allow("iam:PutRolePolicy", resource=ROLE + "app"), allow(["iam:PassRole", "lambda:*"])),
+            "app": {"trust": trust(LAMBDA)},
+        },
+        ["arm", "pass_role"],
+    ),
+    "opened": (
+        {"dev": may_arm("iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"), **DEV_MAY},
+        ["arm", "open_role", "assume_role"],
+    ),
+    "made anew": (
+        {
+            "key": trusting(allow("kms:*", f"arn:aws:iam::{A}:root", BY_IAM_OF_APP)),
+            "dev": may_arm("iam:DeleteRole", "iam:CreateRole", "iam:PutRolePolicy"),
+            **DEV_MAY,
+        },
+        ["make_role_anew", "arm", "assume_role"],
+    ),
+    "a user": (
+        {"users": {"ana": {}}, "dev": may_arm("iam:PutUserPolicy", "iam:CreateAccessKey", whom=USER + "ana")},
+        ["arm", "take_credentials"],
+    ),
+    "a user of a group": (
+        {
+            "users": {"ana": {"groups": ["readers"]}},
+            "groups": {"readers": {}},
+            "dev": holder(
+                allow("iam:AttachGroupPolicy", resource=f"arn:aws:iam::{A}:group/readers"),
+                allow("iam:UpdateLoginProfile", resource=USER + "ana"),
+            ),
+        },
+        ["arm", "take_credentials"],
+    ),
+    "whose session one has": (
+        {"dev": {}, "app": may_arm("iam:PutRolePolicy", whom=ROLE + "dev", **APP_OF_DEV)},
+        ["assume_role", "arm"],
+    ),
+    "and then another": (
+        {
+            "key": APP_MAY,
+            "dev": may_arm("iam:PutRolePolicy", whom=ROLE + "other"),
+            "other": {"trust": trust(ROLE + "dev")},
+            "app": {"trust": trust(f"arn:aws:iam::{A}:root")},
+        },
+        ["arm", "assume_role", "assume_role"],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ARMED)
+def test_who_may_write_a_policy_for_somebody_whom_it_can_become_has_what_that_one_then_has(how):
+    made, path = ARMED[how]
+    assert path in codes_of(search(world_of(**made)))
+
+
+NOT_ARMED = {
+    "another role": {"dev": may_arm("iam:PutRolePolicy", whom=ROLE + "other"), "app": APP_OF_DEV, "other": {}},
+    "not to be assumed": {"dev": may_arm("iam:PutRolePolicy"), **DEV_MAY},
+    "not to be passed": {"dev": may_arm("iam:PutRolePolicy", "iam:PassRole"), "app": {"trust": trust(LAMBDA)}},
+    "a key that does not trust the account": {
+        "key": trusting(allow("kms:*", ROLE + "nobody")),
+        "dev": may_arm("iam:PutRolePolicy"),
+        "app": APP_OF_DEV,
+    },
+    "a Deny of its own": {
+        "dev": may_arm("iam:PutRolePolicy"),
+        "app": holder(allow("*", effect="Deny"), **APP_OF_DEV),
+    },
+    "a service-linked role": {
+        "dev": may_arm("iam:PutRolePolicy", whom=ROLE + "aws-service-role/*"),
+        "app": {**APP_OF_DEV, "path": "/aws-service-role/s3.amazonaws.com/"},
+    },
+    "a user without credentials": {
+        "users": {"ana": {}},
+        "dev": may_arm("iam:PutUserPolicy", whom=USER + "ana"),
+    },
+    "a policy that is another's": {
+        "dev": may_arm("iam:CreatePolicyVersion", whom=f"arn:aws:iam::{A}:policy/q"),
+        "app": holder(allow("s3:*"), **APP_OF_DEV),
+    },
+    "no session of the armed": {
+        "dev": {},
+        "app": may_arm("iam:PutRolePolicy", whom=ROLE + "other", **APP_OF_DEV),
+        "other": {},
+    },
+}
+
+
+@pytest.mark.parametrize("why", NOT_ARMED)
+def test_a_policy_for_somebody_else_is_no_path_where_it_leads_to_nothing(why):
+    assert codes_of(search(world_of(**NOT_ARMED[why]))) == []
+
+
+def test_a_policy_for_somebody_else_does_not_help_against_an_scp():
+    account = {
+        "roles": {"dev": may_arm("iam:PutRolePolicy"), "app": APP_OF_DEV},
+        "keys": {"k": {}},
+        "unit": "root",
+    }
+    organization = {"id": "o-a1b2c3d4e5", "units": {"root": {}}}
+    for scps, found in (([], True), ([policy(allow("*")), policy(allow("kms:Decrypt", effect="Deny"))], False)):
+        data = {"organization": organization, "accounts": {A: account | ({"scps": scps} if scps else {})}}
+        assert (["arm", "assume_role"] in codes_of(search(parse_scenario(data).world))) is found
+
+
+def test_a_role_that_another_accounts_key_names_is_armed_even_by_who_has_everything():
+    keys = {"k": trusting(allow("kms:Decrypt", ROLE + "app"))}
+    roles = {"dev": holder(allow("*")), "app": APP_OF_DEV, "other": APP_OF_DEV}
+    world = parse_scenario({"accounts": {A: {"roles": roles}, B: {"keys": keys}}}).world
+    found = search(world)
+    assert codes_of(found) == [["arm", "assume_role"]]
+    assert [way.hops[0].target for way in found.ways] == [ROLE + "app"]
+
+
+@pytest.mark.parametrize(
+    "trusted", [trust(ROLE + "app"), trust(f"arn:aws:iam::{A}:root", BY_IAM_OF_APP)], ids=["named", "by its ARN"]
+)
+def test_a_role_that_another_accounts_role_trusts_is_armed_even_by_who_has_everything(trusted):
+    other = {
+        "roles": {"far": {"trust": trusted}},
+        "keys": {"k": trusting(allow("kms:*", f"arn:aws:iam::{B}:role/far"))},
+    }
+    roles = {"dev": holder(allow("*")), "app": APP_OF_DEV, "other": APP_OF_DEV}
+    found = search(parse_scenario({"accounts": {A: {"roles": roles}, B: other}}).world)
+    assert codes_of(found) == [["arm", "assume_role", "assume_role"]]
+
+
+def test_a_policy_for_somebody_else_is_not_told_where_the_same_is_had_without_it():
+    itself = world_of(dev=holder(allow("iam:PutRolePolicy")), app=APP_OF_DEV)
+    assert codes_of(search(itself)) == [["edit_policy"]]
+    at_once = world_of(APP_MAY, dev=may_arm("iam:PutRolePolicy"), app=APP_OF_DEV)
+    assert codes_of(search(at_once)) == [["assume_role"]]
+    by_itself = world_of(dev=may_arm("iam:PutRolePolicy"), app=holder(allow("*"), **APP_OF_DEV))
+    assert codes_of(search(by_itself)) == [["assume_role"]]
+
+
+@pytest.mark.parametrize("tells_apart", ["aws:username", "aws:userid", "aws:PrincipalType"])
+def test_who_has_everything_arms_others_where_a_policy_tells_persons_apart(tells_apart):
+    asked = {"StringLike": {tells_apart: "ana*"}}
+    key = trusting(allow("kms:*", f"arn:aws:iam::{A}:root", asked))
+    found = search(world_of(key, users={"ana": {}}, dev=holder(allow("*"))))
+    armed = any("arm" in path for path in codes_of(found))
+    assert armed is (tells_apart == "aws:username")
+
+
+def test_of_a_role_that_was_armed_the_policy_stays_when_it_is_opened():
+    found = search(world_of(dev=may_arm("iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"), **DEV_MAY))
+    (way,) = [way for way in found.ways if way.principal.arn == DEV]
+    armed, opened, assumed = way.hops
+    assert (armed.target, opened.target, assumed.then.name) == (ROLE + "app", ROLE + "app", "app")
+    assert way.access.layers == ("key_policy", "identity")
+    assert told(armed) == f"{A}:role/dev writes an IAM policy for {A}:role/app that allows everything"
+
+
+def test_no_path_is_longer_than_asked_for():
+    world = world_of(dev=may_arm("iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"), **DEV_MAY)
+    assert [codes_of(search(world, hops=most)) for most in (1, 2)] == [[], []]
+    assert codes_of(what_can(world, principal_named("dev", world), limits=Limits(hops=2))) == []
+
+
+NAMES = ("dev", "app", "other")
+TRUSTED = st.sampled_from([ELSEWHERE, *(trust(ROLE + name) for name in NAMES), trust(f"arn:aws:iam::{A}:root")])
+MAY = st.sampled_from(["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "sts:AssumeRole", "iam:CreateAccessKey", "*"])
+ON = st.sampled_from(["*", ROLE + "app", ROLE + "other", USER + "ana"])
+HELD = st.lists(st.builds(allow, MAY, resource=ON), max_size=2)
+BOUND = st.sampled_from([None, None, policy(allow("iam:*")), policy(allow("*"))])
+TO_APP = policy(allow("kms:Decrypt", f"arn:aws:iam::{A}:root", BY_IAM_OF_APP))
+KEY_POLICIES = st.sampled_from([None, policy(allow("kms:Decrypt", ROLE + "other")), TO_APP])
+
+
+@st.composite
+def worlds(draw):
+    def holding(**more):
+        bound = draw(BOUND)
+        return holder(*draw(HELD), **more, **({"boundary": bound} if bound else {}))
+
+    roles = {name: holding(trust=draw(TRUSTED)) for name in NAMES}
+    stated = draw(KEY_POLICIES)
+    return world_of({"policy": stated} if stated else {}, users={"ana": holding()}, **roles)
+
+
+@given(worlds())
+@settings(max_examples=60, deadline=None)
+def test_nobody_is_missed_for_the_policies_for_others_that_are_left_out(world):
+    few = {way.principal for way in search(world).ways}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arming, "_stands_for_others", lambda *_: False)
+        assert {way.principal for way in search(world).ways} == few
+
+
+@pytest.mark.parametrize("how", ["attached", "a user", "and then another"])
+def test_an_armed_path_ends_in_what_decide_says_of_a_world_with_that_policy(how):
+    made, path = ARMED[how]
+    world = world_of(**made)
+    (way,) = [way for way in search(world).ways if [hop.code for hop in way.hops] == path]
+    name = way.hops[0].target.rpartition("/")[2]
+    changed = copy.deepcopy(made)
+    holders = changed["users"] if name in changed.get("users", {}) else changed
+    holders[name]["policies"] = {**holders[name].get("policies", {}), "new": policy(allow("*"))}
+    then = world_of(**changed)
+    assert Answers(then).allows(way.access.question)
+    assert path[1:] in codes_of(search(then))
+
+
 def test_a_chain_of_roles_is_followed_shortest_first_and_never_in_circles():
     chain = {
         "dev": {"trust": trust([ROLE + "two", ROLE + "app"])},
@@ -382,7 +653,7 @@ def wish_on(key):
 def every_question(principal, action, key, world, more_vias=()):
     contexts = contexts_of(key, world) if carries_context(action, key) else (None,)
     tokens = (None, *(grant.id for grant in key.grants if grant.pending))
-    vias = {*vias_of(key, world), f"s3.{key.region}.amazonaws.com", *more_vias}
+    vias = {*vias_in(policies_of(world), key), f"s3.{key.region}.amazonaws.com", *more_vias}
     for context, via, token in product(contexts, (None, *vias), tokens):
         yield Question(principal, action, key.arn, context, via, token)
 

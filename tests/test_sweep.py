@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from bench.crowd import crowd
 
-from kmssim.access import Answers, Question, actions_on, call_for, callers_of, contexts_of
+from kmssim.access import Answers, Question, actions_on, call_for, callers_of
+from kmssim.circumstances import contexts_of
 from kmssim.evaluator.pdp import decide
 from kmssim.evaluator.request import parse_principal
 from kmssim.scenario import load_scenario

@@ -17,11 +17,11 @@ from kmssim.advise.homes import (
 )
 from kmssim.advise.lens import get
 from kmssim.advise.opening import Option
-from kmssim.advise.proposal import Add, Change, Document, Home, Kind, Remove, Revoke
+from kmssim.advise.proposal import Add, Change, Document, Home, Kind, Matter, Remove, Revoke
 from kmssim.advise.statements import context_of, key_statement, narrowing, only_caller, own_statement
 from kmssim.advise.widening import exempted
-from kmssim.evaluator.caller import Caller, find_caller
-from kmssim.evaluator.decision import Decision, Layer, PathKind, PermissionTrace, Source
+from kmssim.evaluator.caller import find_caller
+from kmssim.evaluator.decision import Decision, Layer, PathKind, Source
 from kmssim.evaluator.grant_index import WITH_CONTEXT
 from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.principals import parse_principals
@@ -47,15 +47,8 @@ def ways_to_close(world: World, call: Call, decision: Decision) -> Iterator[Opti
         yield from closing.by_closing_a_path()
 
 
-class _Closing:
+class _Closing(Matter):
     """The options for one allowed permission."""
-
-    def __init__(self, world: World, call: Call, permission: PermissionTrace, caller: Caller) -> None:
-        self.world = world
-        self.call = call
-        self.permission = permission
-        self.caller = caller
-        self.key = world.keys_by_arn.get(permission.key or "")
 
     def by_explicit_deny(self) -> Iterator[Option]:
         """For just this caller, action and context; then for every context, which nobody gets around."""

@@ -25,6 +25,7 @@ from kmssim.advise.proposal import (
 from kmssim.evaluator.policy import Policy, PolicyKind
 from kmssim.evaluator.request import Call
 from kmssim.evaluator.world import Grant, Key, World
+from kmssim.strict_json import join_path
 
 _BYTES = {
     "Decrypt": "--ciphertext-blob fileb://ciphertext",
@@ -47,15 +48,15 @@ def where(edit: Edit, world: World) -> str:
         case Add() | Change() | Remove():
             return edit.home.where
         case Give() | Revoke():
-            return f"{_path_of(edit.key, world)}.grants"
+            return join_path(_path_of(edit.key, world), "grants")
         case SetState():
-            return f"{_path_of(edit.key, world)}.state"
+            return join_path(_path_of(edit.key, world), "state")
     return ""
 
 
 def _path_of(arn: str, world: World) -> str:
     key = world.keys_by_arn[arn]
-    return f"accounts.{key.account}.keys.{key.label or key.id}"
+    return join_path("accounts", key.account, "keys", key.label or key.id)
 
 
 def document(edit: Edit, call: Call) -> Document | None:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from kmssim.access import Answers, Question, actions_on, call_for, callers_of, contexts_of
+from kmssim.access import Answers, Question, actions_on, call_for, callers_of
 from kmssim.advise.edits import parsed
 from kmssim.advise.proposal import Add, Change, Edit, Give, Proposal, Remove, Revoke, SideEffect
 from kmssim.advise.statements import context_of
+from kmssim.circumstances import contexts_of
 from kmssim.evaluator.caller import find_caller
 from kmssim.evaluator.decision import Authority, PermissionTrace
 from kmssim.evaluator.grant_index import WITH_CONTEXT

@@ -13,6 +13,7 @@ from kmssim.evaluator.keys import home_account
 from kmssim.evaluator.policy import Policy, PolicyKind, Statement
 from kmssim.evaluator.request import Call, Principal, PrincipalKind, parse_arn
 from kmssim.evaluator.world import Key, World
+from kmssim.strict_json import join_path
 from kmssim.wording import who
 
 ADVISED = "kmssim-advice"
@@ -106,7 +107,7 @@ def guardrail_home(world: World, level: Path, index: int, kind: PolicyKind) -> H
     """The policy at a position of a level; one past the last is a new one."""
     path = (*level, index)
     owner = f"{'account' if level[0] == 'accounts' else 'unit'} {level[-2]}"
-    return _home(world, kind, path, f"{'.'.join(map(str, level))}[{index}]", owner)
+    return _home(world, kind, path, join_path("", *path), owner)
 
 
 def _home(world: World, kind: PolicyKind, path: Path, where: str, owner: str) -> Home:
@@ -123,7 +124,7 @@ def _name(source: str) -> str:
 def key_home(world: World, key: Key, which: str = "policy") -> Home:
     """A key's own policy, or that of a resource share."""
     index = next(at for at, other in enumerate(world.accounts[key.account].keys) if other.arn == key.arn)
-    where = f"accounts.{key.account}.keys.{key.label or key.id}.{which}"
+    where = join_path("accounts", key.account, "keys", key.label or key.id, which)
     return _home(world, PolicyKind.KEY_POLICY, ("accounts", key.account, "keys", index, which), where, name_of(key))
 
 
@@ -137,8 +138,8 @@ def endpoint_home(call: Call) -> Home | None:
     name = call.network.vpc_endpoint
     if name is None:
         return None
-    where = f"vpc_endpoints.{name}.policy"
-    return Home(PolicyKind.VPC_ENDPOINT, ("vpc_endpoints", name, "policy"), where, f"endpoint {name}")
+    path = ("vpc_endpoints", name, "policy")
+    return Home(PolicyKind.VPC_ENDPOINT, path, join_path("", *path), f"endpoint {name}")
 
 
 def session_home(index: int) -> Home:
@@ -166,7 +167,7 @@ def resource_homes(world: World, permission: PermissionTrace) -> Iterator[Home]:
         found = names.get(name)  # type: ignore[assignment]
     if found is not None:
         path = ("accounts", account, part, name, "policy")
-        yield Home(kind, path, ".".join(path), f"{part[:-1]} {name}")
+        yield Home(kind, path, join_path("", *path), f"{part[:-1]} {name}")
 
 
 def _own(world: World, caller: Caller) -> Iterator[Home]:
@@ -174,17 +175,17 @@ def _own(world: World, caller: Caller) -> Iterator[Home]:
     for holder in holder_homes(world, caller.principal, "policies", PolicyKind.IDENTITY):
         for index in range(len(get(world, holder.path) or ())):
             path = (*holder.path, index)
-            yield _home(world, PolicyKind.IDENTITY, path, f"{holder.where}[{index}]", holder.owner)
+            yield _home(world, PolicyKind.IDENTITY, path, join_path(holder.where, index), holder.owner)
     for account, group in groups_of(world, caller.principal):
         path = ("accounts", account, "groups", group, "policies")
         for index in range(len(get(world, path) or ())):
-            where = f"{'.'.join(map(str, path))}[{index}]"
+            where = join_path("", *path, index)
             yield _home(world, PolicyKind.IDENTITY, (*path, index), where, f"group {group}")
 
 
 def advised_home(world: World, holder: Home) -> Home:
     """The IAM policy that holds what was proposed, in a user, role or group: a new one, or the one made before."""
-    where = f"{holder.where}.{ADVISED}"
+    where = join_path(holder.where, ADVISED)
     own = get(world, holder.path) or ()
     at = next((index for index, policy in enumerate(own) if policy.source == where), len(own))
     return replace(holder, path=(*holder.path, at), where=where, name=ADVISED)
@@ -193,7 +194,7 @@ def advised_home(world: World, holder: Home) -> Home:
 def group_home(account: str, group: str) -> Home:
     """The policies of a group."""
     path = ("accounts", account, "groups", group, "policies")
-    return Home(PolicyKind.IDENTITY, path, ".".join(path), f"group {group}")
+    return Home(PolicyKind.IDENTITY, path, join_path("", *path), f"group {group}")
 
 
 def groups_of(world: World, principal: Principal) -> Iterator[tuple[str, str]]:
@@ -221,4 +222,4 @@ def holder_homes(world: World, principal: Principal, which: str, kind: PolicyKin
     path = ("accounts", account, part, name, which)
     missing = get(world, path[:-1]) is None
     owner = f"{part[:-1]} {name}" if account == principal.account else who(principal)
-    yield Home(kind, path, ".".join(path), owner, declares=principal if missing else None)
+    yield Home(kind, path, join_path("", *path), owner, declares=principal if missing else None)

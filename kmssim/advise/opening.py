@@ -26,7 +26,7 @@ from kmssim.advise.homes import (
     session_home,
 )
 from kmssim.advise.lens import Path, get
-from kmssim.advise.proposal import Add, Change, Document, Edit, Give, Home, Kind, Remove
+from kmssim.advise.proposal import Add, Change, Document, Edit, Give, Home, Kind, Matter, Remove
 from kmssim.advise.statements import (
     delegating_statement,
     key_statement,
@@ -38,9 +38,9 @@ from kmssim.advise.statements import (
 )
 from kmssim.advise.supplying import supply, supply_all
 from kmssim.advise.widening import exempted, narrowed, unmet, widened
-from kmssim.evaluator.caller import Caller, find_caller
+from kmssim.evaluator.caller import find_caller
 from kmssim.evaluator.conditions import Condition
-from kmssim.evaluator.decision import Decision, Layer, PermissionTrace, Reason, Source, Verdict
+from kmssim.evaluator.decision import Decision, Layer, Reason, Source, Verdict
 from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.request import Call
 from kmssim.evaluator.statements import Effect, Statement
@@ -62,15 +62,8 @@ def ways_to_open(world: World, call: Call, decision: Decision) -> Iterator[Optio
     yield from _Opening(world, call, permission, find_caller(world, call.principal)).options()
 
 
-class _Opening:
+class _Opening(Matter):
     """The options for one denied permission."""
-
-    def __init__(self, world: World, call: Call, permission: PermissionTrace, caller: Caller) -> None:
-        self.world = world
-        self.call = call
-        self.permission = permission
-        self.caller = caller
-        self.key = world.keys_by_arn.get(permission.key or "")
 
     def options(self) -> Iterator[Option]:
         if self.permission.ruling.reason is Reason.EXPLICIT_DENY:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from kmssim.advise.lens import Path
-from kmssim.evaluator.decision import Decision
+from kmssim.evaluator.caller import Caller
+from kmssim.evaluator.decision import Decision, PermissionTrace
 from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.request import Call, Principal
-from kmssim.evaluator.world import Grant, World
+from kmssim.evaluator.world import Grant, Key, World
 
 Document = Mapping[str, object]
 
@@ -47,6 +48,21 @@ ADMINISTRATORS = frozenset({PolicyKind.SCP, PolicyKind.RCP})
 
 DENIES = frozenset({Kind.NARROWED_DENY, Kind.REMOVED_DENY})
 """Changes to a Deny: somebody meant it, so they are named and not proposed lightly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matter:
+    """What is to be opened or closed: one permission that a call needs, and whose call it is."""
+
+    world: World
+    call: Call
+    permission: PermissionTrace
+    caller: Caller
+
+    @property
+    def key(self) -> Key | None:
+        """The key that the permission is about; None: it is about none that is there."""
+        return self.world.keys_by_arn.get(self.permission.key or "")
 
 
 @dataclass(frozen=True)

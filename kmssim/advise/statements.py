@@ -10,7 +10,7 @@ from kmssim.evaluator.decision import PermissionTrace, Source
 from kmssim.evaluator.forward import forward
 from kmssim.evaluator.grant_index import WITH_CONTEXT
 from kmssim.evaluator.operations import OPERATIONS
-from kmssim.evaluator.request import Call, PrincipalKind, parse_arn
+from kmssim.evaluator.request import Call, PrincipalKind
 from kmssim.evaluator.world import World
 
 PREFIX = "kms:encryptioncontext:"
@@ -123,9 +123,3 @@ def context_of(world: World, call: Call, permission: PermissionTrace) -> Mapping
         if isinstance(pairs, Mapping):
             return {str(key): str(value) for key, value in pairs.items()}
     return {}
-
-
-def account_of(permission: PermissionTrace) -> str:
-    """The account that owns the permission's resource; "" where the ARN does not say."""
-    arn = parse_arn(permission.resource)
-    return arn.account if arn else ""

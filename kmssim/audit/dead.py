@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kmssim.access import actions_on, callers_of
+from kmssim.access import HALVES, actions_on, callers_of
 from kmssim.audit.attempts import has_variables
 from kmssim.audit.beside import visitor
 from kmssim.audit.condition_keys import MULTIVALUED, is_known
@@ -28,7 +28,6 @@ _WITHOUT_RESOURCE = frozenset(
     f"kms:{row.name}" for row in OPERATIONS.values() if all(need.on is On.NOTHING for need in row.permissions)
 ) | {"kms:CreateKey"}
 _REENCRYPT = "kms:reencrypt"
-_HALVES = ("kms:ReEncryptFrom", "kms:ReEncryptTo")
 
 
 def find_incomplete_statements(scene: Scene) -> Iterator[Finding]:
@@ -170,7 +169,7 @@ def _unknown_action(scene: Scene, spot: Spot, text: str) -> Iterator[Finding]:
     meant, fix = "no action of KMS comes near it", "Take it out."
     actions: tuple[str, ...] = ()
     if text.lower() == _REENCRYPT:
-        actions = _HALVES
+        actions = HALVES
         meant = "the operation ReEncrypt is authorized as kms:ReEncryptFrom and kms:ReEncryptTo"
         fix = "Write kms:ReEncryptFrom and kms:ReEncryptTo, or kms:ReEncrypt*."
     elif not text.lower().startswith("kms:"):

@@ -22,12 +22,7 @@ _STAND_IN = "1234abcd-12ab-34cd-56ef-1234567890ab"
 _REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
-def is_key_policy(content: object) -> bool:
-    """Whether a JSON document is a policy rather than a scenario."""
-    return isinstance(content, Mapping) and "Statement" in content and "accounts" not in content
-
-
-def world_of_policy(content: Mapping[str, object], file: str, account: str | None) -> World:
+def world_of_policy(content: Mapping[str, object] | str, file: str, account: str | None) -> World:
     """A world with one key that has the policy, in the account; None: the one that the policy names as its own.
 
     Raises:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from kmssim.audit.finding import Finding
+from kmssim.positions import Positions
 from kmssim.strict_json import join_path
-
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 
 def lines_of(text: str) -> Mapping[str, int]:
@@ -20,52 +18,10 @@ def lines_of(text: str) -> Mapping[str, int]:
     Raises ValueError when the text is not JSON.
     """
     json.loads(text)
-    return _Reader(text).read()
-
-
-class _Reader:
-    """Goes through the tokens once; `path` is where it stands, `found` what it has passed."""
-
-    def __init__(self, text: str) -> None:
-        starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self.found: dict[str, int] = {}
-        self.tokens: list[tuple[str, int]] = []
-        line = 0
-        for token in _TOKEN.finditer(text):
-            while line + 1 < len(starts) and starts[line + 1] <= token.start():
-                line += 1
-            self.tokens.append((token[0], line + 1))
-        self.at = 0
-
-    def read(self) -> Mapping[str, int]:
-        if self.tokens:
-            self.value("", self.tokens[0][1])
-        return self.found
-
-    def next(self) -> tuple[str, int]:
-        self.at += 1
-        return self.tokens[self.at - 1]
-
-    def more(self, end: str) -> bool:
-        """Whether the object or list goes on; commas and its end are passed over."""
-        while self.at < len(self.tokens) and self.tokens[self.at][0] in {",", end}:
-            if self.next()[0] == end:
-                return False
-        return self.at < len(self.tokens)
-
-    def value(self, path: str, line: int) -> None:
-        self.found.setdefault(path, line)
-        opening, _ = self.next()
-        if opening == "{":
-            while self.more("}"):
-                name, line = self.next()
-                self.next()  # the colon
-                self.value(join_path(path, json.loads(name)), line)
-        elif opening == "[":
-            index = 0
-            while self.more("]"):
-                self.value(join_path(path, index), self.tokens[self.at][1])
-                index += 1
+    positions = Positions(text)
+    return {
+        join_path("", *steps): positions.line_and_column(place.name)[0] for steps, place in positions.places.items()
+    }
 
 
 def with_lines(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kmssim.audit.checks import CHECKS, audit
 from kmssim.audit.finding import Finding, Severity
-from kmssim.audit.key_policy_file import is_key_policy, world_of_policy
+from kmssim.audit.key_policy_file import world_of_policy
 from kmssim.audit.lines import with_lines
 from kmssim.audit.scene import Scene
 from kmssim.audit.security_hub import CONTROLS, NOT_APPLICABLE
@@ -19,6 +19,7 @@ from kmssim.evaluator.decision import Authority
 from kmssim.evaluator.world import World
 from kmssim.progress import Advance
 from kmssim.scenario import Scenario
+from kmssim.scenario_file.policies import key_policy_in
 from kmssim.strict_json import read_json
 
 STEPS = len(CHECKS)
@@ -66,11 +67,10 @@ def read_policy_file(path: Path, account: str | None) -> Subject | None:
         InputError: it is no JSON, or a key policy that AWS would refuse.
 
     """
-    content = read_json(path)
-    if not is_key_policy(content):
+    document = key_policy_in(read_json(path))
+    if document is None:
         return None
-    assert isinstance(content, dict)  # noqa: S101 - it was looked into
-    return Subject(path.name, world_of_policy(content, str(path), account), str(path), bare=True)
+    return Subject(path.name, world_of_policy(document, str(path), account), str(path), bare=True)
 
 
 def audit_subject(subject: Subject, authority: Authority = PYTHON, advance: Advance | None = None) -> Report:

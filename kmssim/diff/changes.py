@@ -11,7 +11,8 @@ from enum import Enum
 from functools import cached_property
 
 from kmssim.access import Answers, Question, actions_on, callers_of
-from kmssim.diff.circumstances import RETIRING, Circumstances, Circumstantial, actions_of
+from kmssim.circumstances import RETIRING, Circumstance
+from kmssim.diff.circumstances import Circumstantial, actions_of
 from kmssim.diff.keys import KeyPair, pair_keys
 from kmssim.diff.unstated import unstated_keys
 from kmssim.evaluator.caller import find_caller
@@ -41,8 +42,8 @@ class Change:
     principal: Principal
     pair: KeyPair
     action: str
-    circumstances: Circumstances
-    asked: tuple[Circumstances, ...]
+    circumstances: Circumstance
+    asked: tuple[Circumstance, ...]
     ways_before: frozenset[PathKind] = frozenset()
     ways_now: frozenset[PathKind] = frozenset()
 
@@ -164,7 +165,7 @@ class _Questions:
                     kind, before, now = found
                     yield Change(kind, caller, self._pair, action, circumstances, asks.of(action), before, now)
 
-    def _difference(self, caller: Principal, action: str, circumstances: Circumstances) -> _Difference | None:
+    def _difference(self, caller: Principal, action: str, circumstances: Circumstance) -> _Difference | None:
         before = self._before.allows(caller, action, circumstances)
         now = self._now.allows(caller, action, circumstances)
         if before != now:
@@ -188,16 +189,16 @@ class _Side:
         self._actions = frozenset(actions_on(key)) if key else frozenset()
         self._grants = frozenset(grant.id for grant in key.grants) if key else frozenset()
 
-    def allows(self, caller: Principal, action: str, circumstances: Circumstances) -> bool:
+    def allows(self, caller: Principal, action: str, circumstances: Circumstance) -> bool:
         question = self._question(caller, action, circumstances)
         return question is not None and self._answers.allows(question)
 
-    def ways(self, caller: Principal, action: str, circumstances: Circumstances) -> frozenset[PathKind]:
+    def ways(self, caller: Principal, action: str, circumstances: Circumstance) -> frozenset[PathKind]:
         question = self._question(caller, action, circumstances)
         rulings = self._answers.rulings(question) if question else ()
         return frozenset(path for ruling in rulings for path in ruling.paths)
 
-    def _question(self, caller: Principal, action: str, circumstances: Circumstances) -> Question | None:
+    def _question(self, caller: Principal, action: str, circumstances: Circumstance) -> Question | None:
         """None where the question makes no sense: no such key, operation or grant to retire on this side.
 
         The token of a grant that is not there is left out: the call is made without.
@@ -205,11 +206,4 @@ class _Side:
         grant = circumstances.grant if circumstances.grant in self._grants else None
         if self._key is None or action not in self._actions or (action == RETIRING and grant is None):
             return None
-        return Question(
-            caller,
-            action,
-            self._key.arn,
-            circumstances.encryption_context,
-            circumstances.via,
-            grant,
-        )
+        return replace(circumstances, grant=grant).ask(caller, action, self._key)

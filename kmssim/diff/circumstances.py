@@ -6,29 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kmssim.access import actions_on, carries_context, contexts_in, vias_in
+from kmssim.access import actions_on, carries_context
+from kmssim.circumstances import RETIRING, Circumstance, Pairs, contexts_in, policies_over, vias_in
 from kmssim.diff.keys import KeyPair
 from kmssim.evaluator.caller import find_caller
 from kmssim.evaluator.request import Principal
 from kmssim.evaluator.statements import Policy
 from kmssim.evaluator.world import Grant, Key, World
-
-RETIRING = "kms:RetireGrant"
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What a question states beside who, what and which key.
-
-    `grant` is the grant to retire, or one that is pending and whose token the call carries.
-    """
-
-    encryption_context: tuple[tuple[str, str], ...] | None = None
-    via: str | None = None
-    grant: str | None = None
-
-
-PLAIN = Circumstances()
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +27,25 @@ class Circumstantial:
     caller: Principal
     old: World
     new: World
-    _known: dict[str, tuple[Circumstances, ...]] = field(default_factory=dict)
+    _known: dict[str, tuple[Circumstance, ...]] = field(default_factory=dict)
 
-    def of(self, action: str) -> tuple[Circumstances, ...]:
+    def of(self, action: str) -> tuple[Circumstance, ...]:
         """The circumstances in which this operation is asked about; the plain call comes first."""
         kind = action if self._pending or action == RETIRING else str(carries_context(action, self.pair.key))
         if kind not in self._known:
             self._known[kind] = tuple(dict.fromkeys(self._of(action)))
         return self._known[kind]
 
-    def _of(self, action: str) -> Iterable[Circumstances]:
+    def _of(self, action: str) -> Iterable[Circumstance]:
         if action == RETIRING:
-            yield from (Circumstances(grant=grant.id) for grant in self._grants)
+            yield from (Circumstance(grant=grant.id) for grant in self._grants)
             return
         contexts = self._contexts if carries_context(action, self.pair.key) else (None,)
         for via in (None, *self._vias):
-            yield from (Circumstances(context, via) for context in contexts)
+            yield from (Circumstance(context, via) for context in contexts)
         for grant in self._pending:
             if action.removeprefix("kms:") in grant.operations:
-                yield from (Circumstances(context, grant=grant.id) for context in contexts)
+                yield from (Circumstance(context, grant=grant.id) for context in contexts)
 
     @cached_property
     def _sides(self) -> tuple[tuple[Key, World], ...]:
@@ -77,7 +61,7 @@ class Circumstantial:
         return tuple(grant for grant in self._grants if grant.pending)
 
     @cached_property
-    def _contexts(self) -> tuple[tuple[tuple[str, str], ...] | None, ...]:
+    def _contexts(self) -> tuple[Pairs | None, ...]:
         found = [contexts_in(self._policies(key, world), key) for key, world in self._sides]
         return tuple(dict.fromkeys(context for contexts in found for context in contexts))
 
@@ -87,14 +71,8 @@ class Circumstantial:
         return tuple(dict.fromkeys(via for vias in found for via in vias))
 
     def _policies(self, key: Key, world: World) -> Iterator[Policy]:
-        """Those with a say: the key's, the caller's own, and the organization's."""
-        caller = find_caller(world, self.caller)
-        yield from filter(None, (key.policy, key.ram_policy, caller.boundary))
-        yield from caller.policies
-        for account in world.accounts.values():
-            yield from (*account.scps, *account.rcps)
-        for unit in world.organization.units.values() if world.organization else ():
-            yield from (*unit.scps, *unit.rcps)
+        """Those with a say on this side."""
+        return policies_over(world, key, find_caller(world, self.caller))
 
 
 def actions_of(pair: KeyPair) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from kmssim.access import ANY_SESSION, STRANGER
+from kmssim.access import caller_name
+from kmssim.circumstances import Circumstance
 from kmssim.diff.changes import ChangeKind, Comparison
-from kmssim.diff.circumstances import Circumstances, actions_of
+from kmssim.diff.circumstances import actions_of
 from kmssim.diff.keys import KeyPair
 from kmssim.diff.rows import Manner, Row, rows_of, shortened
 from kmssim.evaluator.decision import PathKind
-from kmssim.evaluator.request import Principal, PrincipalKind
 from kmssim.wording import listed
 
 Json = dict[str, Any]
@@ -68,7 +68,7 @@ def _pair_json(pair: KeyPair) -> Json:
     }
 
 
-def _circumstances_json(circumstances: Circumstances) -> Json:
+def _circumstances_json(circumstances: Circumstance) -> Json:
     context = circumstances.encryption_context
     return {
         "encryption_context": dict(context) if context is not None else None,
@@ -109,7 +109,7 @@ def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _names(manner: Manner) -> tuple[str, str, str]:
-    return manner.kind.value, principal_word(manner.principal), manner.pair.name
+    return manner.kind.value, caller_name(manner.principal), manner.pair.name
 
 
 def _operations(row: Row) -> str:
@@ -128,22 +128,6 @@ def _by(manner: Manner) -> str:
 
 def _ways(ways: frozenset[PathKind]) -> str:
     return listed([text for way, text in PATHS.items() if way in ways])
-
-
-def principal_word(principal: Principal) -> str:
-    """A caller in one short word: account and name."""
-    if principal.account == STRANGER:
-        return "anybody"
-    names = {
-        PrincipalKind.USER: f"user/{principal.name}",
-        PrincipalKind.ROOT: "root",
-        PrincipalKind.FEDERATED_USER: f"federated-user/{principal.name}",
-        PrincipalKind.SERVICE: principal.name,
-        PrincipalKind.ROLE_SESSION: f"role/{principal.name}",
-    }
-    is_named = principal.session_name not in {"", ANY_SESSION}
-    name = names[principal.kind] + (f"/{principal.session_name}" if is_named else "")
-    return f"{principal.account}:{name}" if principal.account else name
 
 
 def _totals(comparison: Comparison) -> str:

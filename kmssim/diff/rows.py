@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from kmssim.circumstances import PLAIN, Circumstance
 from kmssim.diff.changes import Change, ChangeKind, Comparison
-from kmssim.diff.circumstances import PLAIN, Circumstances
 from kmssim.diff.keys import KeyPair
 from kmssim.diff.when import when
 from kmssim.evaluator.decision import PathKind
@@ -52,7 +52,7 @@ def rows_of(comparison: Comparison) -> tuple[Row, ...]:
 
 def _manners(comparison: Comparison, kind: ChangeKind) -> Iterator[tuple[Manner, str]]:
     """Each operation of each caller whose answers changed, with the manner."""
-    together: dict[Change, list[Circumstances]] = {}
+    together: dict[Change, list[Circumstance]] = {}
     for change in comparison.of(kind):
         together.setdefault(replace(change, circumstances=PLAIN), []).append(change.circumstances)
     for change, found in together.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from kmssim.errors import InputError, PolicyError
 from kmssim.evaluator.policy import parse_policy
 from kmssim.evaluator.statements import Policy, PolicyKind
 from kmssim.evaluator.world import Key, World
+from kmssim.scenario_file.policies import key_policy_in
 from kmssim.strict_json import read_json
 
 ReadWorld = Callable[[str], World]
@@ -59,7 +60,7 @@ def _world_of(side: World | KeyPolicyFile, world: World, holder: Key) -> World:
 
 def _read(named: str, read_world: ReadWorld) -> World | KeyPolicyFile:
     path = Path(named)
-    document = _key_policy_in(read_json(path)) if path.is_file() else None
+    document = key_policy_in(read_json(path)) if path.is_file() else None
     if document is None:
         return read_world(named)
     try:
@@ -67,16 +68,6 @@ def _read(named: str, read_world: ReadWorld) -> World | KeyPolicyFile:
     except PolicyError as error:
         error.file = named
         raise
-
-
-def _key_policy_in(content: object) -> Mapping[str, object] | str | None:
-    """The policy document in a file: by itself, or as `aws kms get-key-policy` wrote it; None: there is none."""
-    if not isinstance(content, Mapping):
-        return None
-    written = content.get("Policy")
-    if isinstance(written, str) and set(content) <= {"Policy", "PolicyName"}:
-        return written
-    return content if "Statement" in content else None
 
 
 def _the_key(world: World, named: str | None) -> Key:

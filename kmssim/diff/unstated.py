@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
+from kmssim.circumstances import policies_of
 from kmssim.evaluator.statements import Policy, Statement
-from kmssim.evaluator.world import Account, Role, User, World
+from kmssim.evaluator.world import World
 
 _STATED = (
     "kms:encryptioncontext",
@@ -47,21 +48,5 @@ def _statements(world: World) -> Iterator[Statement]:
 
 
 def _policies(world: World) -> Iterator[Policy]:
-    for account in world.accounts.values():
-        yield from _policies_in(account)
-    for unit in world.organization.units.values() if world.organization else ():
-        yield from (*unit.scps, *unit.rcps)
+    yield from policies_of(world)
     yield from (endpoint.policy for endpoint in world.vpc_endpoints.values() if endpoint.policy)
-
-
-def _policies_in(account: Account) -> Iterator[Policy]:
-    for key in account.keys:
-        yield from filter(None, (key.policy, key.ram_policy))
-    holders: tuple[User | Role, ...] = (*account.users.values(), *account.roles.values())
-    for holder in holders:
-        yield from holder.policies
-        if holder.boundary is not None:
-            yield holder.boundary
-    for group in account.groups.values():
-        yield from group.policies
-    yield from (*account.scps, *account.rcps)

@@ -1,21 +1,21 @@
-"""Circumstances in words: the fewest that say under which of those asked about an answer changed."""
+"""Circumstance in words: the fewest that say under which of those asked about an answer changed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from kmssim.diff.circumstances import Circumstances
+from kmssim.circumstances import Circumstance
 from kmssim.diff.keys import KeyPair
 
 
-def when(found: Collection[Circumstances], asked: Collection[Circumstances], pair: KeyPair) -> tuple[str, ...]:
+def when(found: Collection[Circumstance], asked: Collection[Circumstance], pair: KeyPair) -> tuple[str, ...]:
     """Say in which of the circumstances `asked` the answer changed; nothing where it did in all of them."""
     if len(found) == len(asked):
         return ()
     return tuple(_parts(found, asked, pair))
 
 
-def _parts(found: Collection[Circumstances], asked: Collection[Circumstances], pair: KeyPair) -> Iterator[str]:
+def _parts(found: Collection[Circumstance], asked: Collection[Circumstance], pair: KeyPair) -> Iterator[str]:
     through_services = any(each.via for each in asked)
     places = dict.fromkeys((each.via, each.grant) for each in asked)
     for via, grant in places:
@@ -41,7 +41,7 @@ def _name_of(grant_id: str, pair: KeyPair) -> str:
     return next((grant.name for grant in grants if grant.id == grant_id and grant.name), grant_id[:8])
 
 
-def _context(circumstances: Circumstances) -> str:
+def _context(circumstances: Circumstance) -> str:
     context = circumstances.encryption_context
     if context is None:
         return "without encryption context"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kmssim.access import Question, actions_on, call_for, key_named
+from kmssim.access import HALVES, Question, actions_on, call_for, key_named
 from kmssim.errors import InputError
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.request import Call, Principal, parse_arn
@@ -18,7 +18,6 @@ _BY_S3 = frozenset({"GetObject", "HeadObject", "PutObject", "CopyObject", "Creat
 _FORWARDED = frozenset(
     {"s3:GetObject", "s3:PutObject", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}
 )
-_HALVES = frozenset({"ReEncryptFrom", "ReEncryptTo"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def rebuild_calls(sentence: Sentence, world: World, stated: Stated) -> tuple[Cal
         return (Call(caller, sentence.action, world.region),)
     if sentence.resource and ":alias/" in sentence.resource:
         return (_about_an_alias(sentence, caller, world, stated),)
-    if name not in OPERATIONS and name not in _HALVES:
+    if name not in OPERATIONS and f"kms:{name}" not in HALVES:
         raise InputError(f"{sentence.action} is no operation of KMS, so there is nothing to ask the world")
     return tuple(_about_a_key(sentence, caller, key, world, stated) for key in _keys(sentence, caller, world, stated))
 

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kmssim.evaluator.operations import KEY_SPECS
 from kmssim.evaluator.policy import PolicyKind, default_key_policy
 from kmssim.evaluator.request import Arn, partition_of
 from kmssim.exports.draft import Document, Draft, KeyDraft
@@ -166,8 +165,3 @@ def made_key_id(account: str, region: str, label: str, *, related: bool) -> str:
     """The id that a scenario gives to a key which states none."""
     made = uuid.uuid5(uuid.NAMESPACE_URL, f"arn:aws:kms:{region}:{account}:{label}")
     return f"mrk-{made.hex}" if related else str(made)
-
-
-def usage_of(spec: str, usage: str | None) -> str:
-    """The stated usage; else encryption for RSA and symmetric keys, and the only one that goes with another spec."""
-    return usage or next((found for found, specs in KEY_SPECS.items() if spec in specs), "ENCRYPT_DECRYPT")

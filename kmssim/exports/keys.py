@@ -16,6 +16,7 @@ from kmssim.evaluator.request import Arn, parse_arn, parse_principal, partition_
 from kmssim.exports.draft import Document, Draft, KeyDraft
 from kmssim.exports.parts import Part
 from kmssim.exports.sources import ACCOUNT, KEY_ID, REGION, Source, Told
+from kmssim.scenario_file.policies import key_policy_in
 
 _PLAIN = {
     "KeySpec": "spec",
@@ -209,6 +210,5 @@ def _check_grantee(entry: Part) -> None:
 
 def is_key_policy(content: Mapping[str, object]) -> bool:
     """Whether this may be a key policy: the answer of GetKeyPolicy, or a policy document."""
-    if "Statement" in content:
-        return content.keys() <= {"Version", "Id", "Statement"}
-    return isinstance(content.get("Policy"), str) and content.keys() <= {"Policy", "PolicyName"}
+    found = key_policy_in(content)
+    return isinstance(found, str) or (found is not None and content.keys() <= {"Version", "Id", "Statement"})

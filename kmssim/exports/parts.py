@@ -11,7 +11,6 @@ from kmssim.evaluator.policy import PolicyKind, parse_policy
 from kmssim.evaluator.request import Arn, parse_arn
 from kmssim.exports.notes import Spot
 from kmssim.scenario_file.problems import describe
-from kmssim.strict_json import join_path
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,3 @@ class Part:
             moved = PolicyError(error.what, path=path, code=error.code, rule=error.rule)
             moved.file = self.spot.file
             raise moved from None
-
-
-def path_of(*steps: str | int) -> str:
-    """A JSON path from its steps."""
-    return join_path("", *steps)

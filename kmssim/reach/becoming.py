@@ -9,12 +9,12 @@ from kmssim.access import ANY_SESSION
 from kmssim.evaluator.assume import ASSUME, TRUST_POLICY, Assumption, assume
 from kmssim.evaluator.decision import PermissionTrace
 from kmssim.evaluator.request import Call, parse_principal, service_principal
-from kmssim.evaluator.world import Role
+from kmssim.evaluator.world import Role, User
 from kmssim.reach.changes import MADE, trust_in, with_new_role_of_that_name, with_role
 from kmssim.reach.direct import words_of
 from kmssim.reach.iam import NOTHING, ask_iam, is_declared, might
 from kmssim.reach.paths import Check, Hop
-from kmssim.reach.roles import Roles
+from kmssim.reach.roles import Owned, Roles, may_run_as
 from kmssim.reach.situation import Situation, Step, wanted_pairs
 
 _COMPUTE: Mapping[str, tuple[str, ...]] = {
@@ -31,24 +31,39 @@ _KINDS = {"lambda": "function", "ec2": "instance", "ecs": "task-definition", "gl
 _CREDENTIALS = ("iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile")
 _OF_ROLES = ("iam:PassRole", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole")
 _UNMAKE = ("iam:DeleteRolePolicy", "iam:DetachRolePolicy")
+_WITH_A_CHANGE = 2
+"""How many hops it takes to change something and then to become somebody."""
 
 
-def become(at: Situation, roles: Roles) -> Iterator[Step]:
-    """Every way to go on as somebody else."""
-    assumed: set[str] = set()
-    for account, role in roles.trusting(at.caller, by_iam=might(at.caller, (ASSUME,))):
-        if role.arn == at.caller.issuer_arn or role.service_linked:
-            continue
-        for step in _assume(at, account, role, roles):
-            assumed.add(role.arn)
-            yield step
-    if might(at.caller, _OF_ROLES):
-        for account, role in roles.of(at.principal.account):
-            if role.arn != at.caller.issuer_arn and not role.service_linked:
-                yield from _pass(at, role)
-                yield from _open(at, account, role) if role.arn not in assumed else ()
-                yield from _make_anew(at, account, role, roles)
+def become(at: Situation, roles: Roles, most: int) -> Iterator[Step]:
+    """Every way to go on as somebody else by at most so many hops."""
+    candidates = dict(_candidates(at, roles))
+    for account, role in candidates.values():
+        yield from become_role(at, account, role, roles, most)
     yield from _take_credentials(at)
+
+
+def _candidates(at: Situation, roles: Roles) -> Iterator[tuple[str, Owned]]:
+    """The roles that it is worth asking for, by their ARNs: they may trust the caller, or it may act on them."""
+    found = [*roles.trusting(at.caller, by_iam=might(at.caller, (ASSUME,)))]
+    found += roles.of(at.principal.account) if might(at.caller, _OF_ROLES) else ()
+    for account, role in found:
+        yield role.arn, (account, role)
+
+
+def become_role(at: Situation, account: str, role: Role, roles: Roles, most: int) -> Iterator[Step]:
+    """Every way to go on as this role by at most so many hops."""
+    if role.arn == at.caller.issuer_arn or role.service_linked:
+        return
+    now = at.world.accounts[account].roles[role.name]
+    assumed = list(_assume(at, account, now, roles))
+    yield from assumed
+    if account != at.principal.account or not might(at.caller, _OF_ROLES):
+        return
+    yield from _pass(at, now)
+    if most >= _WITH_A_CHANGE:
+        yield from _open(at, account, now) if not assumed else ()
+        yield from _make_anew(at, account, now, roles)
 
 
 def _assume(at: Situation, account: str, role: Role, roles: Roles) -> Iterator[Step]:
@@ -133,6 +148,8 @@ def _pass(at: Situation, role: Role) -> Iterator[Step]:
     if not might(at.caller, ("iam:PassRole",)):
         return
     for host, actions in _COMPUTE.items():
+        if not may_run_as(role, host):
+            continue
         passed = ask_iam(at.world, at.principal, "iam:PassRole", role.arn, {"iam:passedtoservice": host}, at.authority)
         if not passed.allowed:
             continue
@@ -194,17 +211,20 @@ def _make_anew(at: Situation, account: str, role: Role, roles: Roles) -> Iterato
 
 
 def _take_credentials(at: Situation) -> Iterator[Step]:
-    """Make an access key or a password for another user of the account, and go on as that user."""
+    """Make credentials of another user of the account."""
     account = at.world.accounts.get(at.principal.account)
-    if account is None or not might(at.caller, _CREDENTIALS):
+    for user in account.users.values() if account is not None else ():
+        yield from become_user(at, user)
+
+
+def become_user(at: Situation, user: User) -> Iterator[Step]:
+    """Make an access key or a password for a user of one's account, and go on as that user."""
+    if user.arn == at.principal.arn or not might(at.caller, _CREDENTIALS):
         return
-    if not (at.caller.is_root or is_declared(at.world, at.principal)):
+    found = parse_principal(user.arn)
+    if found is None or not (at.caller.is_root or is_declared(at.world, at.principal)):
         return
-    for user in account.users.values():
-        found = parse_principal(user.arn)
-        if found is None or user.arn == at.principal.arn:
-            continue
-        asked = (ask_iam(at.world, at.principal, one, user.arn, NOTHING, at.authority) for one in _CREDENTIALS)
-        check = next((one for one in asked if one.allowed), None)
-        if check is not None:
-            yield Step((Hop("take_credentials", at.principal, user.arn, (check,), found),), at.goes_on_as(found))
+    asked = (ask_iam(at.world, at.principal, one, user.arn, NOTHING, at.authority) for one in _CREDENTIALS)
+    check = next((one for one in asked if one.allowed), None)
+    if check is not None:
+        yield Step((Hop("take_credentials", at.principal, user.arn, (check,), found),), at.goes_on_as(found))

@@ -12,39 +12,29 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 
-from kmssim.access import Answers, Question, callers_of, carries_context, context_asked_by, vias_asked_by
+from kmssim.access import HALVES, Answers, Question, callers_of, carries_context, operation_of
+from kmssim.circumstances import (
+    PLAIN,
+    RETIRING,
+    Circumstance,
+    Pairs,
+    context_asked_by,
+    contexts_bound_by,
+    policies_over,
+    vias_asked_by,
+)
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.conditions import Condition
 from kmssim.evaluator.decision import Authority, Decision, Layer, PermissionTrace
-from kmssim.evaluator.operations import OPERATIONS, Operation
+from kmssim.evaluator.operations import Operation
 from kmssim.evaluator.request import Principal
-from kmssim.evaluator.statements import Policy
 from kmssim.evaluator.world import Grant, Key, World
 from kmssim.reach.paths import Access
 
-Pairs = tuple[tuple[str, str], ...]
 _Asking = tuple[tuple[Condition, ...], ...]
 
 _MOST_TOLD = 5
-_HALVES = {"kms:ReEncryptFrom": "ReEncrypt", "kms:ReEncryptTo": "ReEncrypt"}
-_RETIRING = "kms:RetireGrant"
-
-
-@dataclass(frozen=True)
-class Circumstance:
-    """What a question states beside who, what and which key; the fields are those of `Question`."""
-
-    encryption_context: Pairs | None = None
-    via: str | None = None
-    grant: str | None = None
-    alias: str | None = None
-
-    def is_within(self, other: Circumstance) -> bool:
-        """Whether the other one states all of this and perhaps more."""
-        mine = (self.encryption_context, self.via, self.grant, self.alias)
-        theirs = (other.encryption_context, other.via, other.grant, other.alias)
-        return all(own is None or own == its for own, its in zip(mine, theirs, strict=True))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,30 +47,30 @@ class Circumstances:
 
     def of(self, action: str, principal: Principal) -> tuple[Circumstance, ...]:
         """Those of one question, the plain one first: of statements and grants that may have a say on it."""
-        if action == _RETIRING:
+        if action == RETIRING:
             return tuple(Circumstance(grant=grant.id) for grant in self.key.grants)
         caller = find_caller(self.world, principal)
-        operation = OPERATIONS.get(_HALVES.get(action, action.partition(":")[2]))
-        asking = tuple(self._asking(caller, operation)) if operation else ()
+        operation = operation_of(action)
+        asking = tuple(self._asking(caller, operation))
         name = action.partition(":")[2]
         grants = tuple(grant for grant in self._grants_of(caller) if name in grant.operations)
         place = (action, tuple(map(id, asking)), tuple(grant.id for grant in grants))
         if place not in self._kept:
-            found = sorted(self._of(action, operation, asking, grants), key=_stated)
+            found = sorted(self._of(action, operation, asking, grants), key=lambda one: one.stated)
             self._kept[place] = asking, tuple(found)  # what was asked is kept alive, so that its ids stay its own
         return self._kept[place][1]
 
     def _of(
-        self, action: str, operation: Operation | None, asking: _Asking, grants: tuple[Grant, ...]
+        self, action: str, operation: Operation, asking: _Asking, grants: tuple[Grant, ...]
     ) -> Iterator[Circumstance]:
         contexts: list[Pairs | None] = [None]
         if carries_context(action, self.key):
             contexts += [context for conditions in asking for context in context_asked_by(conditions)]
-            contexts += [context for grant in grants for context in _constraints_of(grant)]
+            contexts += [context for grant in grants for context in contexts_bound_by(grant)]
         vias = [via for conditions in asking for via in self._vias_asked_by(conditions)]
         tokens = [grant.id for grant in grants if grant.pending]
         named = any(condition.key == "kms:requestalias" for conditions in asking for condition in conditions)
-        aliases = self.key.aliases if named and operation is not None and operation.alias_allowed else ()
+        aliases = self.key.aliases if named and operation.alias_allowed else ()
         for parts in product(dict.fromkeys(contexts), (None, *dict.fromkeys(vias)), (None, *tokens), (None, *aliases)):
             yield Circumstance(*parts)
 
@@ -116,31 +106,9 @@ class Circumstances:
     def _binding(self) -> Mapping[str, list[Grant]]:
         found: dict[str, list[Grant]] = {}
         for grant in self.key.grants:
-            if grant.pending or any(_constraints_of(grant)):
+            if grant.pending or any(contexts_bound_by(grant)):
                 found.setdefault(grant.holder, []).append(grant)
         return found
-
-
-def policies_over(world: World, key: Key, caller: Caller) -> Iterator[Policy]:
-    """Every policy that can have a say when this caller calls about this key."""
-    yield from filter(None, (key.policy, key.ram_policy, caller.boundary))
-    yield from (*caller.policies, *caller.principal.session.policies)
-    for level in world.scps_over.get(caller.account, ()):
-        yield from level
-    yield from world.rcps_over.get(key.account, ())
-
-
-def _constraints_of(grant: Grant) -> Iterator[Pairs]:
-    constraints = grant.constraints
-    for pairs in (constraints.encryption_context_equals, constraints.encryption_context_subset):
-        if pairs:
-            yield tuple(sorted(pairs.items()))
-
-
-def _stated(circumstance: Circumstance) -> int:
-    """How much a circumstance states: less comes first."""
-    parts = (circumstance.encryption_context, circumstance.via, circumstance.grant, circumstance.alias)
-    return sum(part is not None for part in parts)
 
 
 def who_can_directly(
@@ -172,15 +140,11 @@ def accesses(answers: Answers, principal: Principal, action: str, circumstances:
     for one in asked:
         if any(less.is_within(one) for less in told):
             continue
-        if answers.allows(_question(principal, action, circumstances.key, one)):
+        if answers.allows(one.ask(principal, action, circumstances.key)):
             told.append(one)
-            if _stated(one) == 0 or len(told) >= _MOST_TOLD:
+            if one == PLAIN or len(told) >= _MOST_TOLD:
                 break
-    return tuple(access_of(answers, _question(principal, action, circumstances.key, one)) for one in told)
-
-
-def _question(principal: Principal, action: str, key: Key, one: Circumstance) -> Question:
-    return Question(principal, action, key.arn, one.encryption_context, one.via, one.grant, one.alias)
+    return tuple(access_of(answers, one.ask(principal, action, circumstances.key)) for one in told)
 
 
 def access_of(answers: Answers, question: Question) -> Access:
@@ -201,7 +165,7 @@ def access_of(answers: Answers, question: Question) -> Access:
 
 def _permissions(decision: Decision, action: str) -> Iterable[PermissionTrace]:
     """Those that the question is about: of half a ReEncrypt that half."""
-    if action not in _HALVES:
+    if action not in HALVES:
         return decision.permissions
     return tuple(trace for trace in decision.permissions if trace.action == action)
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kmssim.access import actions_on, callers_of
+from kmssim.access import actions_on, caller_name, callers_of
 from kmssim.errors import InputError
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.decision import Authority
 from kmssim.evaluator.request import Principal
 from kmssim.evaluator.world import Key, World
-from kmssim.reach.wording import caller
 from kmssim.sweep.coverage import numbers_of
 from kmssim.sweep.sweep import Asking, Sweep
 
@@ -50,7 +49,7 @@ def everywhere_text(found: Sequence[Able], action: str, where: str) -> str:
     """A paragraph for each key; of many callers the first few."""
     lines = [f"Who can {action}, by a plain call and at once", f"  {where}"]
     for able in found:
-        named = [caller(principal) for principal in able.callers[:_MOST_NAMED]]
+        named = [caller_name(principal) for principal in able.callers[:_MOST_NAMED]]
         more = len(able.callers) - len(named)
         lines += ["", f"{able.key.label or able.key.id}: {len(able.callers) or 'nobody'}", f"  {able.key.arn}"]
         lines += [f"    {name}" for name in named]

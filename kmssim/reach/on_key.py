@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kmssim.access import context_asked_by
+from kmssim.circumstances import context_asked_by
 from kmssim.evaluator.keys import related_key
 from kmssim.evaluator.operations import GRANT_OPERATIONS, key_kind
 from kmssim.evaluator.request import Call

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from kmssim.access import caller_name
 from kmssim.errors import InputError
 from kmssim.evaluator.world import World
 from kmssim.markup import Markup, element, style_element
 from kmssim.reach.paths import Found, Way
-from kmssim.reach.wording import caller, circumstances, label
+from kmssim.reach.wording import circumstances, label
 
 _BOX, _TEXT, _BEND, _LINE, _GAP, _MARGIN = 290, 320, 70, 18, 22, 16
 _STRIDE = _BOX + _TEXT + _BEND
@@ -120,10 +121,10 @@ def _listed(actions: Collection[str]) -> str:
 
 def _people(way: Way) -> list[str]:
     """Whom a way goes through: its caller, and everybody whom a hop makes of it."""
-    people = [caller(way.principal)]
+    people = [caller_name(way.principal)]
     for hop in way.hops:
-        if caller(hop.then) != people[-1]:
-            people.append(caller(hop.then))
+        if caller_name(hop.then) != people[-1]:
+            people.append(caller_name(hop.then))
     return people
 
 
@@ -131,11 +132,11 @@ def _arrows(ways: Sequence[tuple[Way, str]], keys: Mapping[str, str], last: int)
     """From which box to which, and what is written there; ways that share an arrow share its line."""
     arrows: dict[Place, dict[Place, list[str]]] = {}
     for way, actions in ways:
-        here, lines = Place(0, caller(way.principal)), list[str]()
+        here, lines = Place(0, caller_name(way.principal)), list[str]()
         for hop in way.hops:
             lines.append(label(hop))
-            if caller(hop.then) != here.name:
-                there = Place(here.column + 1, caller(hop.then))
+            if caller_name(hop.then) != here.name:
+                there = Place(here.column + 1, caller_name(hop.then))
                 _write(arrows, here, there, "; ".join(lines))
                 here, lines = there, []
         key = Place(last, keys[way.key], is_key=True)

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from kmssim.access import caller_name
 from kmssim.evaluator.request import Principal
 from kmssim.evaluator.world import Key, World
 from kmssim.reach.paths import Access, Check, Found, Hop, Way
 from kmssim.reach.unseen import NOT_LOOKED_AT
-from kmssim.reach.wording import FOREIGN_KEYS, HOPS, RISKS, caller, how, layers, resource, told
+from kmssim.reach.wording import FOREIGN_KEYS, HOPS, RISKS, how, layers, resource, told
 
 Json = dict[str, Any]
 
@@ -39,9 +40,9 @@ def _name_of(key: Key) -> str:
 
 
 def _direct_lines(direct: Sequence[Way]) -> Iterator[str]:
-    widest = max((len(caller(way.principal)) for way in direct), default=0)
+    widest = max((len(caller_name(way.principal)) for way in direct), default=0)
     for way in direct:
-        yield from _hanging(f"  {caller(way.principal).ljust(widest)}  ", how(way.access))
+        yield from _hanging(f"  {caller_name(way.principal).ljust(widest)}  ", how(way.access))
 
 
 def _hanging(start: str, text: str) -> Iterator[str]:
@@ -62,7 +63,7 @@ def _hanging(start: str, text: str) -> Iterator[str]:
 def _longer_lines(longer: Sequence[Way], *, every: bool) -> Iterator[str]:
     for principal in dict.fromkeys(way.principal for way in longer):
         own = [way for way in longer if way.principal == principal]
-        yield f"  {caller(principal)}"
+        yield f"  {caller_name(principal)}"
         for number, way in enumerate(own if every else own[:_MOST_WAYS], 1):
             yield from _way_lines(number, way)
         if not every and len(own) > _MOST_WAYS:
@@ -81,7 +82,7 @@ def _way_lines(number: int, way: Way) -> Iterator[str]:
 def _named(hops: Sequence[Hop]) -> Iterator[str]:
     """Who takes each hop: `it` as long as that is the one who was named last."""
     for at, hop in enumerate(hops):
-        yield "it" if at == 0 or hops[at - 1].principal == hop.principal else caller(hop.principal)
+        yield "it" if at == 0 or hops[at - 1].principal == hop.principal else caller_name(hop.principal)
 
 
 def _check_line(check: Check, key: str) -> str:
@@ -92,7 +93,7 @@ def _check_line(check: Check, key: str) -> str:
 
 def _last(way: Way) -> str:
     question = way.access.question
-    who = "it" if question.principal == way.hops[-1].principal else caller(question.principal)
+    who = "it" if question.principal == way.hops[-1].principal else caller_name(question.principal)
     on = "" if question.key == way.key else f" on {resource(question.key)}"
     return f"{question.action}{on} is allowed to {who} {how(way.access)}"
 
@@ -117,7 +118,7 @@ def _counted(number: int, what: str) -> str:
 
 def what_can_text(found: Found, principal: Principal, world: World, where: str) -> str:
     """What a principal can do, key by key."""
-    lines = [f"What {caller(principal)} can do", f"  {principal.arn}", f"  {where}", ""]
+    lines = [f"What {caller_name(principal)} can do", f"  {principal.arn}", f"  {where}", ""]
     for key in world.keys_by_arn.values():
         ways = [way for way in found.ways if way.key == key.arn]
         state = "" if key.state == "Enabled" else f"  ({key.state})"

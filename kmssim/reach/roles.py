@@ -6,19 +6,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from kmssim.circumstances import policies_of
 from kmssim.evaluator.assume import ASSUME
 from kmssim.evaluator.caller import Caller
-from kmssim.evaluator.principals import PrincipalName
-from kmssim.evaluator.request import Principal, PrincipalKind, parse_arn
+from kmssim.evaluator.conditions import Condition
+from kmssim.evaluator.principals import PrincipalForm, PrincipalName
+from kmssim.evaluator.request import PrincipalKind, parse_arn, parse_principal
 from kmssim.evaluator.statements import Effect, Policy
-from kmssim.evaluator.world import Role, User, World
+from kmssim.evaluator.world import Role, World
 from kmssim.reach.situation import wanted_pairs
 
 _MOST_TAGGINGS = 4
 _SESSION_PARTS = 3
+_OF_A_PERSON = frozenset({"aws:userid", "aws:username", "aws:principaltype"})
 
 Owned = tuple[str, Role]
 """A role and the account that it is in."""
+_Holder = tuple[PrincipalKind, str, str]
+"""Of a user or role its kind, account and name."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +40,8 @@ class Roles:
     _by_name: Mapping[PrincipalName | None, tuple[int, ...]]
     _unstated: Mapping[str, tuple[int, ...]]
     _of_account: Mapping[str, tuple[Owned, ...]]
+    _named: frozenset[_Holder]
+    _by_person: bool
 
     def of(self, account: str) -> tuple[Owned, ...]:
         """The roles of one account."""
@@ -55,20 +62,21 @@ class Roles:
         """The names of a role's sessions that key policies or grants mean by their ARN (PG-33)."""
         return self._sessions.get(f"{account}/{role.name}", ())
 
-    def names_session(self, principal: Principal) -> bool:
-        """Whether somebody trusts just this session of a role (PE-5)."""
-        named = self._sessions.get(f"{principal.account}/{principal.name}", ())
-        return principal.kind is PrincipalKind.ROLE_SESSION and principal.session_name in named
-
     def is_asked_for(self, arn: str) -> bool:
         """Whether some policy asks for this role by `aws:PrincipalArn` (PG-42)."""
         return any(fnmatchcase(arn, pattern) for pattern in self._principal_arns)
 
+    def is_singled_out(self, caller: Caller) -> bool:
+        """Whether some policy may give or deny this caller what it does not give or deny others of its account."""
+        by_tag = bool(self.tags and caller.tags)
+        named = (caller.kind, caller.account, caller.principal.name) in self._named
+        return self._by_person or by_tag or named or self.is_asked_for(caller.issuer_arn)
+
 
 def look_at_roles(world: World) -> Roles:
     """Read a world's roles."""
-    policies = tuple(_policies(world))
     roles = tuple((account.id, role) for account in world.accounts.values() for role in account.roles.values())
+    policies = (*policies_of(world), *(role.trust for _, role in roles if role.trust is not None))
     by_name: dict[PrincipalName | None, list[int]] = {}
     for at, (_, role) in enumerate(roles):
         for name in _trusted(role):
@@ -89,6 +97,8 @@ def look_at_roles(world: World) -> Roles:
         {name: tuple(found) for name, found in by_name.items()},
         {account: tuple(found) for account, found in unstated.items()},
         {account: tuple(found) for account, found in of_account.items()},
+        frozenset(filter(None, map(_owner, (*_named(world), *_trusted_elsewhere(roles))))),
+        any(_looks_at_person(condition) for condition in _conditions(policies)),
     )
 
 
@@ -99,21 +109,41 @@ def _trusted(role: Role) -> Iterator[PrincipalName | None]:
             yield from (None,) if statement.principal.negated else statement.principal.names
 
 
-def _policies(world: World) -> Iterator[Policy]:
-    for account in world.accounts.values():
-        for key in account.keys:
-            yield from filter(None, (key.policy, key.ram_policy))
-        holders: tuple[User | Role, ...] = (*account.users.values(), *account.roles.values())
-        for holder in holders:
-            yield from holder.policies
+def may_run_as(role: Role, host: str) -> bool:
+    """Whether a role's trust policy may mean a service."""
+    names = {None, PrincipalName(PrincipalForm.SERVICE, host), PrincipalName(PrincipalForm.ANYONE, "*")}
+    return not names.isdisjoint(_trusted(role))
+
+
+def _conditions(policies: Iterable[Policy]) -> Iterator[Condition]:
+    for policy in policies:
+        for statement in policy.statements:
+            yield from statement.conditions
 
 
 def _principal_arns(policies: Iterable[Policy]) -> Iterator[str]:
-    for policy in policies:
-        for statement in policy.statements:
-            for condition in statement.conditions:
-                if condition.key == "aws:principalarn":
-                    yield from condition.values
+    for condition in _conditions(policies):
+        if condition.key == "aws:principalarn":
+            yield from condition.values
+
+
+def _looks_at_person(condition: Condition) -> bool:
+    """Whether a condition tells callers apart by what is theirs alone, beside their ARN and tags."""
+    return not _OF_A_PERSON.isdisjoint((condition.key, *condition.variables))
+
+
+def _owner(name: str) -> _Holder | None:
+    """The user or role behind a principal that is named."""
+    found = parse_principal(name)
+    return None if found is None else (found.kind, found.account, found.name)
+
+
+def _trusted_elsewhere(roles: Iterable[Owned]) -> Iterator[str]:
+    """Whom the roles of other accounts name: these ask for an Allow of IAM as well (XA-1)."""
+    for account, role in roles:
+        for name in _trusted(role):
+            if name is not None and f"::{account}:" not in name.text:
+                yield name.text
 
 
 def _sessions_named(world: World) -> dict[str, tuple[str, ...]]:

@@ -2,7 +2,8 @@
 
 A path is told only when its last decision, taken in the world that its hops have made, allows. Hops that make somebody
 somebody else, or that edit one's own IAM, come first; then those on the key; nothing is gained by another order. Once a
-path has reached the wish it is not made longer, and no situation is looked at twice from one caller.
+path has reached the wish it is not made longer, and no situation is looked at twice from one caller; nor is one in
+which the caller is somebody who had the wish already, by some of the same changes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from kmssim.evaluator.decision import Authority
 from kmssim.evaluator.request import Principal, parse_principal
 from kmssim.evaluator.world import Account, Key, Role, World
 from kmssim.progress import Advance
+from kmssim.reach.arming import arm_and_become, arm_held
 from kmssim.reach.away import BY_MATERIAL, may_use_foreign_keys, take_away
 from kmssim.reach.becoming import become
 from kmssim.reach.changes import everything, with_account
@@ -58,7 +60,7 @@ def what_can(
     """Everything that a principal can do on `keys` (None: all), each operation by the shortest way to it."""
     ways: list[Way] = []
     looked_at, cut_off = 0, []
-    known: dict[Hashable, tuple[Step, ...]] = {}
+    known: dict[Hashable, tuple[int, tuple[Step, ...]]] = {}
     roles = look_at_roles(world)
     for key in world.keys_by_arn.values() if keys is None else keys:
         search = _Search(world, key, actions_on(key), limits, authority, roles, known, once=True)
@@ -100,7 +102,7 @@ class _Search:
     limits: Limits
     authority: Authority
     roles: Roles | None = None
-    steps_known: dict[Hashable, tuple[Step, ...]] = field(default_factory=dict)
+    steps_known: dict[Hashable, tuple[int, tuple[Step, ...]]] = field(default_factory=dict)
     once: bool = False
     looked_at: int = 0
     cut_off_at: int | None = None
@@ -113,6 +115,7 @@ class _Search:
         self._nodes = 0
         self._seen: dict[Principal, set[Hashable]] = {}
         self._met: dict[Principal, set[str]] = {}
+        self._ended: dict[Hashable, list[frozenset[str]]] = {}
         self._circumstances: dict[Hashable, Circumstances] = {}
 
     def start(self, caller: Principal) -> _Node:
@@ -142,8 +145,12 @@ class _Search:
                 if not self._may_look_at(node):
                     self.cut_off_at = length
                     return found
-                ways = list(self._ways(node))
+                if self._is_detour(node):
+                    continue
+                ways = tuple(self._ways(node))
                 found += ways
+                if ways and not self.once:
+                    self._ended.setdefault((node.start, node.at.who), []).append(node.at.made)
                 for following in self._follow(node, ways) if length < self.limits.hops else ():
                     levels.setdefault(len(following.hops), []).append(following)
                 if advance is not None and length == 0:
@@ -156,6 +163,10 @@ class _Search:
         self._places.add(node.at.identity)
         self.looked_at = len(self._places)
         return self.looked_at <= self.limits.situations and self._nodes <= self.limits.turns
+
+    def _is_detour(self, node: _Node) -> bool:
+        """Whether this caller has reached the wish already as the same one by some of the changes alone."""
+        return any(fewer <= node.at.made for fewer in self._ended.get((node.start, node.at.who), ()))
 
     def _ways(self, node: _Node) -> Iterator[Way]:
         """What the wish ends in here: every wanted action that the last decision allows."""
@@ -200,13 +211,15 @@ class _Search:
         for step in on_key:
             if step.hops[-1].code in _PREPARING:
                 yield from self._next(going_on, step, met, on_key=True)
-        for step in () if node.on_key else self._steps(node.at):
+        for step in () if node.on_key else self._steps(node):
             yield from self._next(going_on, step, met)
 
     def _next(
         self, node: _Node, step: Step, met: frozenset[str], *, on_key: bool = False, last: bool = False
     ) -> Iterator[_Node]:
-        """The node behind a step, unless this caller has been there by no more hops."""
+        """The node behind a step, unless it is too far, or this caller has been there by no more hops."""
+        if len(node.hops) + len(step.hops) > self.limits.hops:
+            return
         place = (step.then.identity, on_key, step.key, step.hops[-1].code if last else "")
         seen = self._seen.setdefault(node.start, {(node.at.identity, False, "", "")})
         if place in seen:
@@ -224,11 +237,21 @@ class _Search:
             node.taken,
         )
 
-    def _steps(self, at: Situation) -> tuple[Step, ...]:
-        """Hops that have nothing to do with the key; found once, whoever comes by."""
-        if at.identity not in self.steps_known:
-            self.steps_known[at.identity] = (*edit(at, self._roles), *become(at, self._roles))
-        return self.steps_known[at.identity]
+    def _steps(self, node: _Node) -> Iterator[Step]:
+        """Hops that have nothing to do with the key."""
+        yield from self._steps_from(node.at, self.limits.hops - len(node.hops))
+        for held in dict.fromkeys((node.start, *(hop.then for hop in node.hops))):
+            yield from arm_held(node.at, held, self._roles)
+
+    def _steps_from(self, at: Situation, most: int) -> tuple[Step, ...]:
+        """Those that any caller has here, found once, for at most so many hops: the first to come by has the most."""
+        looked, steps = self.steps_known.get(at.identity, (0, ()))
+        if looked < most:
+            becoming = tuple(become(at, self._roles, most))
+            arming = arm_and_become(at, self._roles, becoming) if most > 1 else ()
+            steps = (*edit(at, self._roles), *becoming, *arming)
+            self.steps_known[at.identity] = most, steps
+        return steps
 
     def _steps_on_key(self, at: Situation, key: Key, wanted: tuple[str, ...]) -> tuple[Step, ...]:
         place = (at.identity, wanted)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kmssim.access import Answers
+from kmssim.circumstances import policies_over
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.conditions import Condition
 from kmssim.evaluator.decision import Authority
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.statements import Policy
 from kmssim.evaluator.world import Key, World
-from kmssim.reach.direct import policies_over, words_of
+from kmssim.reach.direct import words_of
 from kmssim.reach.paths import Access, Check, Hop
 
 
@@ -37,9 +38,13 @@ class Situation:
     @cached_property
     def identity(self) -> Hashable:
         """What tells situations apart."""
+        return self.who, self.made
+
+    @cached_property
+    def who(self) -> Hashable:
+        """What tells apart those in a situation."""
         session = self.principal.session
-        tags = frozenset(session.tags.items())
-        return self.principal.arn, tags, session.mfa, session.source_identity, self.made
+        return self.principal.arn, frozenset(session.tags.items()), session.mfa, session.source_identity
 
     @cached_property
     def caller(self) -> Caller:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kmssim.access import ANY_SESSION, STRANGER
+from kmssim.access import STRANGER, caller_name
 from kmssim.evaluator.assume import TRUST_POLICY
 from kmssim.evaluator.decision import Layer
-from kmssim.evaluator.request import Principal, PrincipalKind, parse_arn
+from kmssim.evaluator.request import PrincipalKind, parse_arn
 from kmssim.reach.changes import MADE
 from kmssim.reach.paths import Access, Hop
 from kmssim.wording import IN_A_SENTENCE, listed
@@ -91,6 +91,31 @@ HOPS: Mapping[str, HopWords] = {
     "tag_self": HopWords(
         "tags itself",
         "{who} tags itself as a policy asks for",
+        ("PE-10", "CK-63"),
+        "allow iam:TagUser and iam:TagRole to administrators of tags only",
+    ),
+    "arm": HopWords(
+        "writes a policy for {whom}",
+        "{who} writes an IAM policy for {target} that allows everything",
+        ("PE-7", "KP-2"),
+        "allow iam:Put*Policy, iam:Attach*Policy and iam:CreatePolicyVersion on nobody whom the caller can become",
+    ),
+    "add_to_group": HopWords(
+        "puts {whom} into the group",
+        "{who} makes {target} a member of the group {group}",
+        ("PE-7", "DA-36"),
+        "allow iam:AddUserToGroup on the groups only that give no more than their users have",
+    ),
+    "free_of_boundary": HopWords(
+        "drops the boundary of {whom}",
+        "{who} removes the permissions boundary of {target}",
+        ("DA-30",),
+        "allow iam:DeleteUserPermissionsBoundary and iam:DeleteRolePermissionsBoundary on nobody whom the caller can "
+        "become",
+    ),
+    "tag_other": HopWords(
+        "tags {whom}",
+        "{who} tags {target} as a policy asks for",
         ("PE-10", "CK-63"),
         "allow iam:TagUser and iam:TagRole to administrators of tags only",
     ),
@@ -200,9 +225,9 @@ _PATHS = {
 def told(hop: Hop, who: str | None = None) -> str:
     """A hop as a sentence without a final stop; `who` stands for the one who takes it."""
     words = HOPS[hop.code].sentence.format_map({
-        "who": who or caller(hop.principal),
+        "who": who or caller_name(hop.principal),
         "target": resource(hop.target),
-        "then": caller(hop.then),
+        "then": caller_name(hop.then),
         **{name: _counted(name, value) for name, value in hop.details},
     })  # fmt: skip
     extras = [f"{name} {value}" for name, value in hop.details if _is_extra(name)]
@@ -224,18 +249,6 @@ def _is_extra(name: str) -> bool:
 def label(hop: Hop) -> str:
     """A hop in few words, for an arrow."""
     return HOPS[hop.code].label.format_map(dict(hop.details))
-
-
-def caller(principal: Principal) -> str:
-    """A principal by account and name: the end of its ARN, a role's without a session that stands for any."""
-    if principal.kind is PrincipalKind.SERVICE:
-        return principal.name
-    if principal.account == STRANGER:
-        return "anybody"
-    if principal.kind is PrincipalKind.ROLE_SESSION:
-        session = "" if principal.session_name == ANY_SESSION else f" as {principal.session_name}"
-        return f"{principal.account}:role/{principal.name}{session}"
-    return principal.arn.split(":", 4)[-1]
 
 
 def resource(text: str) -> str:

@@ -27,6 +27,16 @@ MANAGED_POLICIES: Mapping[str, frozenset[PolicyKind]] = {
 """The AWS managed policies that a scenario may name, and where each can be attached."""
 
 
+def key_policy_in(content: object) -> Mapping[str, object] | str | None:
+    """The key policy that a file holds: by itself, or as `aws kms get-key-policy` wrote it. None: something else."""
+    if not isinstance(content, Mapping):
+        return None
+    written = content.get("Policy")
+    if isinstance(written, str) and content.keys() <= {"Policy", "PolicyName"}:
+        return written
+    return content if "Statement" in content and "accounts" not in content else None
+
+
 @cache
 def managed_policy(name: str, kind: PolicyKind) -> Policy:
     """An AWS managed policy, parsed for the place where it is attached."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,23 +16,37 @@ if TYPE_CHECKING:
     from kmssim.audit.run import Outcome, Subject
 
 
+def audit_options(fail_on: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What every verb that audits takes; `fail_on` says what the severity does there."""
+    options = (
+        click.option(
+            "--fail-on",
+            "threshold",
+            type=click.Choice(["low", "medium", "high", "critical", "never"]),
+            default="high",
+            show_default=True,
+            help=fail_on,
+        ),
+        click.option(
+            "--suppressions", metavar="FILE", help="Findings that are put off; default: kmssim-audit.json beside FILE."
+        ),
+        click.option("--today", metavar="DATE", help="The day on which suppressions are read; default: the clock's."),
+        click.option("--account", metavar="ID", help="Whose key it is, where FILE is a bare key policy."),
+    )
+
+    def add(verb: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            verb = option(verb)
+        return verb
+
+    return add
+
+
 @click.command(epilog="Example: kmssim audit labs/01_key_policy_must_trust/scenario.json --fail-on critical")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0.")
-@click.option(
-    "--fail-on",
-    "threshold",
-    type=click.Choice(["low", "medium", "high", "critical", "never"]),
-    default="high",
-    show_default=True,
-    help="Exit with 1 from this severity on.",
-)
-@click.option(
-    "--suppressions", metavar="FILE", help="Findings that are put off; default: kmssim-audit.json beside FILE."
-)
-@click.option("--today", metavar="DATE", help="The day on which suppressions are read; default: the clock's.")
-@click.option("--account", metavar="ID", help="Whose key it is, where FILE is a bare key policy.")
+@audit_options(fail_on="Exit with 1 from this severity on.")
 @click.option("--witness", metavar="FINDING", help="Print the scenario that shows a finding, for `kmssim decide`.")
 @with_authority
 def audit(  # noqa: PLR0913 - an argument for each option

@@ -7,18 +7,22 @@ import json
 import pytest
 from audit_worlds import DELEGATION, HERE, VENDOR, condition, policy, role, statement
 
-from kmssim.audit.key_policy_file import is_key_policy, world_of_policy
+from kmssim.audit.key_policy_file import world_of_policy
 from kmssim.audit.run import audit_subject, read_policy_file
 from kmssim.audit.witnesses import scenario_of_witnesses
 from kmssim.errors import InputError, PolicyError
 from kmssim.evaluator.pdp import decide
 from kmssim.scenario import parse_scenario
+from kmssim.scenario_file.policies import key_policy_in
 
 
 def test_a_policy_is_told_from_a_scenario():
-    assert is_key_policy(policy(DELEGATION))
-    assert not is_key_policy({"accounts": {}})
-    assert not is_key_policy([])
+    document = policy(DELEGATION)
+    assert key_policy_in(document) == document
+    assert key_policy_in({"Policy": "{}", "PolicyName": "default"}) == "{}"
+    assert key_policy_in({"accounts": {}}) is None
+    assert key_policy_in({"accounts": {}, "Statement": []}) is None
+    assert key_policy_in([]) is None
 
 
 def test_those_whom_it_names_count_as_there():
@@ -84,6 +88,16 @@ def test_a_finding_names_the_statement_and_its_line_in_the_file_and_its_witness_
     assert '"Principal": "*"' in path.read_text().splitlines()[finding.where.line + 1]
     scenario = parse_scenario(scenario_of_witnesses([report], "public-access"))
     assert [decide(scenario.world, request.call).word for request in scenario.requests] == ["ALLOW"]
+
+
+def test_the_answer_of_get_key_policy_is_audited_as_the_policy_in_it(tmp_path):
+    path = tmp_path / "answer.json"
+    document = policy(DELEGATION, statement("*", "kms:Decrypt"))
+    path.write_text(json.dumps({"Policy": json.dumps(document), "PolicyName": "default"}))
+    subject = read_policy_file(path, None)
+    assert subject is not None
+    (finding,) = audit_subject(subject).findings
+    assert (finding.id, finding.where.path) == ("public-access", "Statement[1]")
 
 
 def test_a_finding_about_the_whole_key_is_about_the_whole_document(tmp_path):
