@@ -21,6 +21,7 @@ from kmssim.explain import explain
 from kmssim.labs.folder import find_labs
 from kmssim.pages.build import lab_page, pages_of, stale_pages
 from kmssim.pages.lesson import content, prepare_all
+from kmssim.rules import all_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = find_labs(ROOT / "labs")
@@ -191,6 +192,20 @@ def test_the_first_page_says_what_a_lab_page_is_to_say(part):
 @each_lesson
 def test_every_page_has_the_sentences_that_all_labs_share(part, lesson):
     assert part in words(PAGES[lesson.lab.page])
+
+
+def test_every_concept_and_layer_names_rules_and_each_of_them_exists():
+    texts = content()
+    cited = {*re.findall(r"[A-Z]{2}-\d+", " ".join(texts["layers"].values()))}
+    for dive in texts["deep_dives"].values():
+        assert dive["rules"], dive
+        cited |= {*dive["rules"]}
+    assert all(re.search(r"\([A-Z]{2}-\d+", text) for text in texts["layers"].values())
+    assert cited <= {*all_rules()}
+
+
+def test_every_concept_is_explained_by_a_lab():
+    assert {name for lesson in LESSONS for name in lesson.metadata.deep_dives} == {*content()["deep_dives"]}
 
 
 def test_the_index_lists_every_lab_in_its_part_and_explains_progress():

@@ -20,6 +20,7 @@ from test_pages_live import filled
 from kmssim.audit.report import report_json
 from kmssim.audit.run import audit_subject, put_off, subject_of
 from kmssim.pages.audit_page import audit_page
+from kmssim.pages.curriculum import index_page
 from kmssim.pages.decision_page import decision_page
 from kmssim.pages.live import LivePages
 
@@ -46,10 +47,19 @@ def audited() -> str:
     return audit_page(report_json(put_off([report], None, None), "high"))
 
 
+_OPEN = {"standing": "open", "hints": 0, "minutes": None, "gave_up": False, "current": False}
+_ALL = {"standing": "stale", "hints": 3, "minutes": 90, "gave_up": True, "current": True}
+STANDING = {
+    "done": 1,
+    "next": LESSONS[4].lab.id,
+    "labs": dict.fromkeys((lesson.lab.id for lesson in LESSONS), _OPEN)
+    | {LESSONS[0].lab.id: {**_OPEN, "standing": "done"}, LESSONS[3].lab.id: _ALL},
+}
 MADE = {
     **{f"decision_{name}": lambda name=name: decision_page(data_of(name)) for name in GOLDEN},
     "audit": audited,
     "audit_empty": lambda: audit_page(NOTHING),
+    "labs_of_a_learner": lambda: index_page(LESSONS, STANDING),
     "live": lambda: filled(10, 9)("")[1],
     "live_empty": lambda: LivePages(10)("")[1],
     "live_missing": lambda: LivePages(10)("decisions/7")[1],

@@ -11,7 +11,12 @@ from test_cli import kmssim, refused
 from test_pages import altered, leaves
 
 from kmssim.evaluator.combine import PYTHON
+from kmssim.evaluator.decision import Layer
+from kmssim.evaluator.match import ELEMENTS
 from kmssim.evaluator.pdp import decide
+from kmssim.evaluator.policy import PolicyKind, parse_policy
+from kmssim.evaluator.request import Call, parse_principal
+from kmssim.evaluator.world import Account, Key, Role, World
 from kmssim.explain import explain
 from kmssim.pages.decision_data import decision_data, ruled_by
 from kmssim.pages.decision_page import decision_page
@@ -158,3 +163,32 @@ def test_a_page_that_cannot_be_written_is_a_message(tmp_path):
     where = str(tmp_path / "no" / "page.html")
     ran = kmssim("pages", "decision", FILE, "--request", GOLDEN["never_authorized"], "--out", where)
     assert "cannot write" in refused(ran)
+
+
+def test_elements_are_looked_at_in_the_order_that_the_page_takes():
+    right = {
+        "Principal": {"AWS": "arn:aws:iam::111122223333:role/worker"},
+        "Action": "kms:Decrypt",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "true"}},
+    }
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::111122223333:role/other"},
+        "Action": "kms:Encrypt",
+        "Resource": "arn:aws:kms:us-east-1:111122223333:key/other",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    first = []
+    while len(first) <= len(ELEMENTS):
+        key = Key("k", "us-east-1", "111122223333", parse_policy({"Statement": statement}, PolicyKind.KEY_POLICY))
+        role = Role("arn:aws:iam::111122223333:role/worker", "worker")
+        world = World({"111122223333": Account("111122223333", roles={"worker": role}, keys=(key,))})
+        caller = parse_principal("arn:aws:sts::111122223333:assumed-role/worker/job")
+        decision = decide(world, Call(caller, "kms:Decrypt", "us-east-1", {"KeyId": key.arn}))
+        (traced,) = decision.permissions[0].layer(Layer.KEY_POLICY).statements
+        if traced.mismatch is None:
+            break
+        first.append(traced.mismatch.element)
+        statement = {**statement, first[-1]: right[first[-1]]}
+    assert tuple(first) == ELEMENTS

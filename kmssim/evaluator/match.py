@@ -17,6 +17,9 @@ from kmssim.evaluator.principals import PrincipalForm
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.statements import Effect, Element, Policy, PolicyKind, PrincipalElement, Statement
 
+ELEMENTS = ("Principal", "Action", "Resource", "Condition")
+"""The order in which `mismatch` looks at the elements of a statement. Whoever tells of a mismatch leans on it."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Request:

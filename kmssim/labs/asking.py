@@ -1,23 +1,18 @@
-"""Checks that ask about one request: decided by the evaluator, made for real in the sandbox, or guessed beforehand."""
+"""Checks that ask about one request: decided by the evaluator, or guessed beforehand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kmssim.errors import InputError
 from kmssim.evaluator.decision import Decision
 from kmssim.evaluator.pdp import decide
-from kmssim.evaluator.request import PrincipalKind
 from kmssim.expectations import unmet_expectations
 from kmssim.labs.outcomes import Guess, Outcome, Result
 from kmssim.labs.promises import Check
 from kmssim.scenario import Expectation, Scenario
 from kmssim.strict_json import read_json
-
-if TYPE_CHECKING:
-    from kmssim.sandbox.bench import Bench
 
 NOTHING = "none"
 """How an answer says that no layer decided, or that there is no error."""
@@ -37,28 +32,6 @@ def ask(check: Check, scenario: Scenario) -> Result:
 
 def _open_question(decision: Decision) -> str:
     return f"AWS leaves the answer open ({', '.join(decision.uncertain)}), so it is not graded"
-
-
-def simulate(check: Check, scenario: Scenario, bench: Bench) -> str:
-    """Make the request for real. How the sandbox answers otherwise than the evaluator, "" where it does not.
-
-    A request that no client can make has no second answer: where a service calls for itself that is as in AWS,
-    elsewhere it is a flaw of the lab.
-    """
-    from kmssim.compare import agree, predicted_by  # noqa: PLC0415 - only this needs the runtime
-
-    call = scenario.request(check.request).call
-    predicted = predicted_by(decide(scenario.world, call))
-    observed = bench.observe_sandbox(call)
-    if agree(predicted, observed):
-        return ""
-    if observed.decision is None:
-        if call.principal.kind is PrincipalKind.SERVICE:
-            return ""  # nobody has a service's credentials
-        return f"the request `{check.request}` cannot be made for real: {observed.message}"
-    told = f"{observed.decision}{f', {observed.error}' if observed.error else ''}"
-    wanted = f"{predicted.decision}{f', {predicted.error}' if predicted.error else ''}"
-    return f"the evaluator answers `{check.request}` with {wanted}, the sandbox with {told}"
 
 
 def read_guesses(file: Path) -> Mapping[str, Mapping[str, str | None]]:

@@ -1,22 +1,23 @@
-"""Run a lab's checks on an answer: what only needs the evaluator first, then the calls in the sandbox."""
+"""Run a lab's checks on an answer: the evaluator's here, while code and sandbox work in processes of their own."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from kmssim.errors import InputError, KmssimError, PolicyError, SetupError
-from kmssim.labs.asking import ask, hold_guess, read_guesses, simulate
-from kmssim.labs.code_checks import run_code, warm_up
+from kmssim.errors import InputError, PolicyError, SetupError
+from kmssim.labs import apart
+from kmssim.labs.asking import ask, hold_guess, read_guesses
+from kmssim.labs.code_checks import code_result, code_task
 from kmssim.labs.outcomes import Outcome, Report, Result, Spot
-from kmssim.labs.positions import position_in_text
 from kmssim.labs.promises import Check
+from kmssim.labs.simulating import contradicted, simulation_tasks
 from kmssim.labs.variants import Variant, exercise_of
+from kmssim.positions import position_in_text
 from kmssim.scenario import Scenario
 
 CODE_KINDS = frozenset({"code", "path"})
-_IN_SANDBOX = frozenset({"positive", "negative", "absence", "prediction"})
 
 
 def check_answer(
@@ -40,23 +41,29 @@ def check_answer(
     for name in wanted:
         variant.metadata.check(name)
     checks = [check for check in checks if not wanted or check.id in wanted]
-    if any(check.kind in CODE_KINDS for check in checks):
-        warm_up()
+    if simulated or any(check.kind in CODE_KINDS for check in checks):
+        apart.warm_up()
     try:
-        running = _Running(variant, [check for check in checks if check.kind in CODE_KINDS] if to_the_end else [])
+        running = _Running(variant)
     except InputError as error:
         if not variant.blames(error):
             raise
         return _unread(variant, error, time.perf_counter() - begun)
-    results = []
-    for check in checks:
-        results.append(running.run(check))
-        if not to_the_end and not results[-1].counts_as_passed:
-            break
-    if simulated:
-        results = _beside_simulated(running, results)
-    seconds = time.perf_counter() - begun
-    return Report(variant, tuple(results), seconds=seconds, world=running.answer.world)
+    run = running.run_all if to_the_end else running.run_to_first_failure
+    results = run(checks, simulated=simulated)
+    return Report(variant, tuple(results), seconds=time.perf_counter() - begun, world=running.answer.world)
+
+
+def check_up_to(variant: Variant, name: str, *, simulated: bool) -> Report:
+    """Run the checks up to one that must be the first to fail, side by side; all of them where none of these fails.
+
+    Raises InputError as `check_answer` does.
+    """
+    ids = [check.id for check in variant.metadata.checks]
+    report = check_answer(variant, only=ids[: ids.index(name) + 1], simulated=simulated)
+    if report.trips is None and not report.unreadable:
+        return check_answer(variant, simulated=False, to_the_end=False)
+    return report
 
 
 def _unread(variant: Variant, error: InputError, seconds: float) -> Report:
@@ -67,11 +74,8 @@ def _unread(variant: Variant, error: InputError, seconds: float) -> Report:
 class _Running:
     """What the checks of one answer share: its world, the shipped world, its predictions."""
 
-    def __init__(self, variant: Variant, code_checks: list[Check]) -> None:
-        """`code_checks`: those that can be run side by side, since all of them will be run."""
+    def __init__(self, variant: Variant) -> None:
         self.variant = variant
-        self._code_checks = code_checks
-        self._coded: dict[str, Result] = {}
         self.answer = variant.read_scenario()
         self.guesses = _guesses_of(variant)
         self._shipped: Scenario | None = None
@@ -87,13 +91,44 @@ class _Running:
     def scenario_of(self, check: Check) -> Scenario:
         return self.answer if check.world == "answer" else self.shipped
 
-    def code(self, check: Check) -> Result:
-        """A code check's result; at the first of them all are run."""
-        if check.id not in self._coded:
-            self._coded |= {each.check.id: each for each in run_code(self._code_checks or [check], self.variant)}
-        return self._coded[check.id]
+    def run_all(self, checks: Sequence[Check], *, simulated: bool) -> list[Result]:
+        """All of them: what runs apart begins first, and is asked for last."""
+        code, broken = self._code_tasks(checks)
+        made = simulation_tasks(checks, self.variant) if simulated else []
+        handed = apart.hand_in([*made, *code.values()])
+        decided = {check.id: self._decide(check) for check in checks if check.kind not in CODE_KINDS}
+        begun = time.perf_counter()
+        answers = _answers(handed)
+        waited = time.perf_counter() - begun
+        coded = zip(code, answers[len(made) :], strict=True)
+        ran = {check.id: replace(code_result(check, self.variant, each), seconds=waited) for check, each in coded}
+        found = decided | ran | broken
+        return contradicted([found[check.id] for check in checks], made, answers[: len(made)])
 
-    def run(self, check: Check) -> Result:
+    def run_to_first_failure(self, checks: Sequence[Check], *, simulated: bool) -> list[Result]:
+        """In their order, and no further than needed; then the requests of those that were looked at."""
+        results: list[Result] = []
+        for check in checks:
+            results += self.run_all([check], simulated=False)
+            if not results[-1].counts_as_passed:
+                break
+        if not simulated:
+            return results
+        made = simulation_tasks([each.check for each in results], self.variant)
+        return contradicted(results, made, _answers(apart.hand_in(made)))
+
+    def _code_tasks(self, checks: Sequence[Check]) -> tuple[dict[Check, apart.Task], dict[str, Result]]:
+        """The tasks of code checks; or what is wrong with a lab that has none to run."""
+        coded = [check for check in checks if check.kind in CODE_KINDS]
+        lab = self.variant.lab
+        if lab.checks.is_file():
+            return {check: code_task(check, self.variant) for check in coded}, {}
+        return {}, {
+            check.id: Result(check, Outcome.BROKEN, f"{lab.id} has no checks.py for its check {check.id}")
+            for check in coded
+        }
+
+    def _decide(self, check: Check) -> Result:
         begun = time.perf_counter()
         try:
             result = _BY_KIND[check.kind](self, check)
@@ -102,6 +137,14 @@ class _Running:
         except InputError as error:
             result = Result(check, Outcome.BROKEN, str(error))
         return replace(result, seconds=time.perf_counter() - begun)
+
+
+def _answers(handed: apart.HandedIn) -> list[apart.Answer]:
+    """What came back; of a machine that cannot, the same word for every task."""
+    try:
+        return handed.answers()
+    except SetupError as error:
+        return [{"outcome": Outcome.MACHINE.value, "said": str(error)} for _ in handed.tasks]
 
 
 def _guesses_of(variant: Variant) -> Mapping[str, Mapping[str, str | None]]:
@@ -128,55 +171,13 @@ def _compare(running: _Running, check: Check) -> Result:
     return compare_matrices(check, running.shipped.world, running.answer.world)
 
 
-def _code(running: _Running, check: Check) -> Result:
-    return running.code(check)
-
-
 _BY_KIND: Mapping[str, Callable[[_Running, Check], Result]] = {
     "positive": _ask,
     "negative": _ask,
     "absence": _ask,
     "prediction": _predict,
     "collateral": _compare,
-    "code": _code,
-    "path": _code,
 }
-
-
-def _beside_simulated(running: _Running, results: list[Result]) -> list[Result]:
-    """Make the requests for real, one sandbox for each world, and mark the results that the sandbox contradicts."""
-    from kmssim.sandbox.bench import Bench  # noqa: PLC0415 - whoever only predicts needs no runtime
-
-    marked = list(results)
-    for scenario in _scenarios_asked(running, results):
-        try:
-            with Bench(scenario.world) as bench:
-                for index, result in enumerate(results):
-                    if _is_simulated(result) and running.scenario_of(result.check) is scenario:
-                        marked[index] = _held(result, simulate(result.check, scenario, bench))
-        except KmssimError as error:
-            outcome = Outcome.MACHINE if isinstance(error, SetupError) else Outcome.BROKEN
-            return [replace(each, outcome=outcome, said=str(error)) if _is_simulated(each) else each for each in marked]
-    return marked
-
-
-def _scenarios_asked(running: _Running, results: list[Result]) -> list[Scenario]:
-    asked = {
-        id(scenario): scenario
-        for each in results
-        if _is_simulated(each)
-        for scenario in [running.scenario_of(each.check)]
-    }
-    return list(asked.values())
-
-
-def _is_simulated(result: Result) -> bool:
-    decided = result.outcome in {Outcome.PASSED, Outcome.FAILED}
-    return decided and result.check.kind in _IN_SANDBOX and bool(result.check.request)
-
-
-def _held(result: Result, difference: str) -> Result:
-    return replace(result, outcome=Outcome.BROKEN, said=difference) if difference else result
 
 
 def _without_folder(error: InputError) -> str:

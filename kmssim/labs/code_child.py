@@ -6,29 +6,26 @@ frames: one that went through a file of the answer is the learner's, any other i
 
 from __future__ import annotations
 
+import errno
 import os
-import resource
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from kmssim.errors import InputError, NetworkEscapeError, SetupError
 from kmssim.labs.given import CodeUnreadableError, FailedError, Given, import_file
+from kmssim.labs.limits import LARGEST_FILE_MB, limited
 from kmssim.sandbox.isolation import guard
 from kmssim.sandbox.sandbox import Sandbox
 from kmssim.scenario import load_scenario
 
-_MEGABYTE = 1024 * 1024
-_LARGEST_FILE = 64 * _MEGABYTE
 _LONGEST_SAID = 2000
 _Answer = dict[str, Any]
 
 
-def run(task: dict[str, Any]) -> _Answer:
+def run_code(task: dict[str, Any]) -> _Answer:
     """Run the check function of a task. The answer has `outcome`, `said`, `spot` and what its kind of end needs.
 
     A task: `checks` (the file with the functions), `function`, `files` (the learner's code), `scenario`, `moved`,
@@ -39,7 +36,7 @@ def run(task: dict[str, Any]) -> _Answer:
     sys.path[:0] = sorted({str(file.parent) for file in files})
     os.chdir(task["scratch"])
     try:
-        with guard(), _limited(task["memory_mb"]):
+        with guard(), limited(task["memory_mb"], task["seconds"]):
             _check(task, files)
     except BaseException as error:  # noqa: BLE001 - whatever ends a check is told, SystemExit too
         return _told(error, files)
@@ -55,29 +52,6 @@ def _check(task: dict[str, Any], files: tuple[Path, ...]) -> None:
     with Sandbox(scenario.world) as sandbox:
         given = Given(Path(task["folder"]), files, scenario, lambda: read(task["shipped"]), sandbox)
         getattr(checks, task["function"])(given)
-
-
-@contextmanager
-def _limited(memory_mb: int) -> Iterator[None]:
-    """No more memory than this beyond what is in use, and no file that fills a disk."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    used = _address_space()
-    if used is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (used + memory_mb * _MEGABYTE, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)  # telling of a MemoryError needs some
-
-
-def _address_space() -> int | None:
-    """Bytes in use; None where the system does not say, and would not heed a limit either."""
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
-    except OSError:
-        return None
-    return int(pages) * resource.getpagesize()
 
 
 def _told(error: BaseException, files: tuple[Path, ...]) -> _Answer:
@@ -100,6 +74,8 @@ def _failure(error: BaseException, files: tuple[Path, ...]) -> str | None:
         return str(error)
     if isinstance(error, MemoryError):
         return "the code takes more memory than the limit of this check."
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return f"the code prints, or writes into a file, more than {LARGEST_FILE_MB} megabytes."
     if _in_answer(error.__traceback__, files) is not None:
         return f"your code ends with {_short(error)}"
     if isinstance(error, AssertionError) and str(error):

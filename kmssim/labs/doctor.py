@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kmssim.errors import KmssimError
 from kmssim.labs.folder import find_labs, shipped_folder
+from kmssim.labs.progress_file import FILE, read_progress
 
 _PACKAGES = ("boto3", "moto", "pydantic", "pytest", "click", "cryptography")
 _OLDEST = (3, 11)
@@ -39,6 +40,7 @@ def examine(folder: Path | None) -> Iterator[Finding]:
         yield Finding("folder", fine=True, said="no labs started yet: kmssim lab start")
     else:
         yield _tried("folder", lambda: _writable(folder))
+        yield _tried("progress", lambda: _progress(folder))
     yield _tried("watching", lambda: _watched(folder or Path.cwd()))
     yield Finding("text", fine=True, said=f"{sys.stdout.encoding or 'unknown'}{_plainly()}")
     yield _tried("sandbox", _sandbox)
@@ -66,6 +68,11 @@ def _labs() -> str:
 def _writable(folder: Path) -> str:
     with tempfile.NamedTemporaryFile(dir=folder):
         return f"{folder} can be written"
+
+
+def _progress(folder: Path) -> str:
+    begun = sum(record.begun is not None for record in read_progress(folder).labs.values())
+    return f"{FILE} can be read; {begun} labs begun"
 
 
 def _watched(folder: Path) -> str:
@@ -98,8 +105,10 @@ def _sandbox() -> str:
 
 
 def _code() -> str:
-    from kmssim.labs.code_checks import stop, warm_up  # noqa: PLC0415 - as above
+    from kmssim.labs import apart  # noqa: PLC0415 - as above
 
-    warm_up()
-    stop()
-    return "a process of its own can be started"
+    nothing = {"does": "nothing", "seconds": 10}
+    begun = time.perf_counter()
+    apart.hand_in([nothing]).answers()
+    apart.stop()
+    return f"a process of its own runs it, ready after {time.perf_counter() - begun:.1f} s"

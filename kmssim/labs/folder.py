@@ -1,8 +1,7 @@
 """Labs as folders: what is in one, where labs are, and how people name them.
 
-A lab is a folder `NN_name`. `metadata.json`, `architecture.md`, `scenario.json`, `test_lab.py` and the generated
-`index.html` are in all of them; `exercise/`, `solution/` and `wrong/` in those with something to edit; `checks.py` in
-those whose checks are code.
+A lab is a folder `NN_name`. `metadata.json`, `architecture.md`, `scenario.json`, `test_lab.py`, the generated
+`index.html`, `exercise/`, `solution/` and `wrong/` are in all of them; `checks.py` in those whose checks are code.
 """
 
 from __future__ import annotations

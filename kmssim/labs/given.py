@@ -69,17 +69,19 @@ def import_file(file: Path, name: str) -> ModuleType:
     assert spec is not None and spec.loader is not None, file  # noqa: PT018, S101 - every .py file has them
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        if error.filename == str(file):
-            raise CodeUnreadableError(file, error) from None
-        raise
-    except OSError as error:
-        if not file.is_file():
-            raise CodeUnreadableError(file, error) from None
-        raise
+    _compile(file)
+    spec.loader.exec_module(module)
     return module
+
+
+def _compile(file: Path) -> None:
+    """Whether the file is Python, before anything in it runs: what it raises then is another matter."""
+    try:
+        compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
+    except (SyntaxError, OSError) as error:
+        raise CodeUnreadableError(file, error) from None
+    except (ValueError, RecursionError, MemoryError) as error:  # a NUL, or nested beyond reason
+        raise CodeUnreadableError(file, SyntaxError(str(error) or "nested too deep")) from None
 
 
 @dataclass

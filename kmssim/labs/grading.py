@@ -23,6 +23,7 @@ from kmssim.labs.checking import CODE_KINDS, check_answer
 from kmssim.labs.folder import Lab, find_labs, lab_named
 from kmssim.labs.packing import hand_ins, take_answers
 from kmssim.labs.variants import answer_in
+from kmssim.strict_json import printable
 
 _START = 20
 _PER_LAB = 10
@@ -110,20 +111,31 @@ def _longest(lab: Lab) -> int:
     return _PER_LAB + metadata.limits.seconds * sum(check.kind in CODE_KINDS for check in metadata.checks)
 
 
+def _who(hand_in: Path) -> str:
+    return printable(hand_in.stem)
+
+
 def _not_graded(hand_in: Path, lab: Lab, state: str, said: str) -> Grade:
-    return Grade(hand_in.stem, lab.id, state, 0, len(lab.read_metadata().checks), said=said)
+    return Grade(_who(hand_in), lab.id, state, 0, len(lab.read_metadata().checks), said=said)
 
 
 def grade_hand_in(hand_in: Path, labs: Sequence[Lab]) -> list[Grade]:
     """Grade one hand-in in this process. Raises InputError for one that cannot be unzipped."""
     with tempfile.TemporaryDirectory(prefix="kmssim-grade-") as scratch:
         there = take_answers(hand_in, labs, Path(scratch))
-        return [
-            _grade(hand_in, lab, Path(scratch, lab.id))
-            if lab.id in there
-            else _not_graded(hand_in, lab, "missing", "not handed in")
-            for lab in labs
-        ]
+        return [_grade_one(hand_in, lab, Path(scratch, lab.id), there.get(lab.id)) for lab in labs]
+
+
+def _grade_one(hand_in: Path, lab: Lab, folder: Path, refused: str | None) -> Grade:
+    """`refused`: why the answer was not taken; "": it was; None: there is none. What goes wrong stays with this lab."""
+    if refused is None:
+        return _not_graded(hand_in, lab, "missing", "not handed in")
+    if refused:
+        return _not_graded(hand_in, lab, "cannot be read", refused)
+    try:
+        return _grade(hand_in, lab, folder)
+    except Exception as error:  # noqa: BLE001 - whatever an answer makes of us, the others are graded
+        return _not_graded(hand_in, lab, "lab broken", f"{type(error).__name__}: {error}")
 
 
 def _grade(hand_in: Path, lab: Lab, folder: Path) -> Grade:
@@ -132,14 +144,14 @@ def _grade(hand_in: Path, lab: Lab, folder: Path) -> Grade:
     if report.unreadable:
         where = f"{report.spot.path}:{report.spot.line}:{report.spot.column}: " if report.spot else ""
         state = "not solved" if report.refused else "cannot be read"
-        return Grade(hand_in.stem, lab.id, state, 0, len(checks), report.trips, where + report.unreadable)
+        return Grade(_who(hand_in), lab.id, state, 0, len(checks), report.trips, where + report.unreadable)
     failed = report.first_failed
     if failed is None:
-        return Grade(hand_in.stem, lab.id, "solved", report.passed, len(checks))
+        return Grade(_who(hand_in), lab.id, "solved", report.passed, len(checks))
     belief = find_belief(report)
     state = "not solved" if failed.outcome.value == "fail" else failed.outcome.value
     return Grade(
-        hand_in.stem,
+        _who(hand_in),
         lab.id,
         state,
         report.passed,

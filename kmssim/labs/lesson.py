@@ -14,13 +14,14 @@ from pathlib import Path
 from kmssim.access import Answers, Question
 from kmssim.diff.changes import Change
 from kmssim.evaluator.decision import Decision, LayerTrace, PermissionTrace, StatementTrace, Verdict
+from kmssim.evaluator.match import ELEMENTS
 from kmssim.evaluator.request import Call
 from kmssim.evaluator.world import World
 from kmssim.explain import deciding_permission
 from kmssim.labs.collateral import short_name
 from kmssim.labs.outcomes import Report, Result, Spot
-from kmssim.labs.positions import Place, Positions
 from kmssim.labs.variants import Variant
+from kmssim.positions import Place, Positions
 from kmssim.rules import all_rules
 from kmssim.wording import LAYER_NAMES
 
@@ -203,16 +204,14 @@ def lines_around(variant: Variant, spot: Spot) -> tuple[Quoted, ...]:
     return (Quoted(Spot(f"exercise/{spot.path}", spot.line, spot.column), lines, ""),)
 
 
-_DISTANCE = {"Condition": 0, "Resource": 1, "NotResource": 1, "Action": 2, "NotAction": 2, "Principal": 3}
-"""How near a statement came: the later the element that does not match, the nearer."""
-
-
-_OF_OTHERS = 3
+_OF_OTHERS = len(ELEMENTS) - 1 - ELEMENTS.index("Principal")
 """The distance of a statement that speaks of other callers."""
 
 
 def _distance(statement: StatementTrace) -> int:
-    return _DISTANCE.get(statement.mismatch.element if statement.mismatch else "", _OF_OTHERS)
+    """How near a statement came: the later the element that does not match, the nearer."""
+    element = statement.mismatch.element.removeprefix("Not") if statement.mismatch else ""
+    return len(ELEMENTS) - 1 - ELEMENTS.index(element) if element in ELEMENTS else _OF_OTHERS
 
 
 def _sentence_of(rule: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from kmssim.errors import InputError
@@ -42,10 +43,9 @@ from kmssim.labs.promises import (
 from kmssim.rules import all_rules
 from kmssim.strict_json import read_json
 
-TYPES = ("predict", "fix", "write", "attack", "read")
+TYPES = ("predict", "fix", "write", "attack")
 NEEDS = ("evaluator", "sandbox", "server")
 _ENOUGH_WRONG = 2
-DEFAULT_LIMITS = LabLimits()
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Metadata:
 
     `version` is raised when the lab's promises change. `part` is its place in the curriculum. `deep_dives` are ids of
     the texts that the pages share, `layers` those that the lab is about, `rules` and `misconceptions` ids of the rule
-    book, `sources` its keys for AWS's pages. `bridge` is what the lab leads on to. A lab of type `read` has nothing to
-    edit and no checks of its own: the fields from `story` on are empty.
+    book, `sources` its keys for AWS's pages. `bridge` is what the lab leads on to. The fields from `story` on are what
+    is asked of the learner, and how an answer is held to it.
     """
 
     id: str
@@ -93,16 +93,16 @@ class Metadata:
     sources: tuple[str, ...]
     bridge: str
     licence: str
-    story: str = ""
-    task: str = ""
-    edit: tuple[Edit, ...] = ()
-    checks: tuple[Check, ...] = ()
-    wrong: tuple[Wrong, ...] = ()
-    survivors: tuple[Survivor, ...] = ()
-    hints: tuple[Hint, ...] = ()
-    learned: str = ""
-    limits: LabLimits = DEFAULT_LIMITS
-    fidelity: Fidelity | None = None
+    story: str
+    task: str
+    edit: tuple[Edit, ...]
+    checks: tuple[Check, ...]
+    wrong: tuple[Wrong, ...]
+    survivors: tuple[Survivor, ...]
+    hints: tuple[Hint, ...]
+    learned: str
+    limits: LabLimits
+    fidelity: Fidelity
 
     def check(self, name: str) -> Check:
         """The check of that id. Raises InputError, with those that there are."""
@@ -118,7 +118,8 @@ def _is_source(text: str) -> bool:
 
 
 LAB_ID = shaped(r"\d\d_[a-z0-9_]+", "a lab's id: two digits, then lower-case words, as in 01_some_words")
-_ABOUT: Fields = {
+_FIELDS: Fields = {
+    "$schema": optional(TEXT),
     "id": LAB_ID,
     "version": number_from(1),
     "title": TEXT,
@@ -146,8 +147,6 @@ _ABOUT: Fields = {
     "sources": list_of(known_text(_is_source, "the rule book has no source {}")),
     "bridge": TEXT,
     "licence": TEXT,
-}
-_EXERCISE: Fields = {
     "story": TEXT,
     "task": TEXT,
     "edit": list_of(EDIT, 1),
@@ -156,14 +155,28 @@ _EXERCISE: Fields = {
     "mutants": optional(SURVIVORS, ()),
     "hints": HINTS,
     "learned": TEXT,
-    "limits": optional(LIMITS, DEFAULT_LIMITS),
+    "limits": optional(LIMITS, LabLimits()),
     "fidelity": FIDELITY,
 }
-_SCHEMA_NAME = optional(TEXT)
 
 
 def read_metadata(path: Path) -> Metadata:
     """Read and check a `metadata.json`. Raises InputError with the file and the JSON path of the mistake."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return _read(path)  # which says what is wrong
+    return _read_once(path, text)
+
+
+@lru_cache(maxsize=64)
+def _read_once(path: Path, text: bytes) -> Metadata:
+    """The same for the same bytes: whoever lists labs or watches one reads them again and again."""
+    del text
+    return _read(path)
+
+
+def _read(path: Path) -> Metadata:
     document = read_json(path)
     try:
         return parse_metadata(document)
@@ -173,12 +186,9 @@ def read_metadata(path: Path) -> Metadata:
 
 def parse_metadata(document: object) -> Metadata:
     """Check a parsed document. Raises InputError with the JSON path, without a file."""
-    is_exercise = isinstance(document, dict) and document.get("type") != "read"
-    fields = {"$schema": _SCHEMA_NAME, **_ABOUT, **(_EXERCISE if is_exercise else {})}
-    read = read_fields(fields, document)
+    read = read_fields(_FIELDS, document)
     read.pop("$schema")
-    if is_exercise:
-        read["survivors"] = read.pop("mutants")
+    read["survivors"] = read.pop("mutants")
     metadata = Metadata(**read)
     _refuse_loose_ends(metadata)
     return metadata
@@ -213,10 +223,9 @@ def _refuse_repeated(field: str, member: str, names: Iterable[str]) -> None:
 
 
 def metadata_schema() -> dict[str, object]:
-    """The JSON Schema (draft 2020-12) of a `metadata.json` of a lab with an exercise."""
-    fields = {"$schema": _SCHEMA_NAME, **_ABOUT, **_EXERCISE}
+    """The JSON Schema (draft 2020-12) of a `metadata.json`."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "kmssim lab",
-        **object_schema(fields),
+        **object_schema(_FIELDS),
     }

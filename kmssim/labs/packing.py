@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -16,10 +17,11 @@ _LARGEST = 1024 * 1024
 _WHEN = (2026, 1, 1, 0, 0, 0)
 
 
-def pack(shipped: Path, names: Sequence[str], out: Path, *, seed: int | None, may_skip: bool) -> tuple[str, ...]:
+def pack(shipped: Path, names: Sequence[str], out: Path, progress: Progress) -> tuple[str, ...]:
     """Write the labs of a class into a zip that is the same on every run. The ids of the labs in it.
 
-    `shipped` are the labs as this class gets them. Raises InputError, SetupError.
+    `shipped` are the labs as this class gets them, `progress` is what each learner begins with. Raises InputError,
+    SetupError.
     """
     known = find_labs(shipped)
     labs = [lab_named(name, known) for name in names] or [lab for lab in known if lab.exercise.is_dir()]
@@ -27,7 +29,7 @@ def pack(shipped: Path, names: Sequence[str], out: Path, *, seed: int | None, ma
         folder = Path(scratch, "kmssim-labs")
         for lab in labs:
             copy_lab(lab, folder / lab.id, FOR_LEARNERS)
-        begin(folder, Progress(may_skip=may_skip, seed=seed))
+        begin(folder, progress)
         try:
             with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as zipped:
                 for file in sorted(folder.rglob("*")):
@@ -53,11 +55,11 @@ def _has_a_lab(entry: Path) -> bool:
     return entry.is_dir() and (any(entry.glob("**/exercise")) or (entry / FILE).is_file())
 
 
-def take_answers(hand_in: Path, labs: Sequence[Lab], target: Path) -> tuple[str, ...]:
+def take_answers(hand_in: Path, labs: Sequence[Lab], target: Path) -> dict[str, str]:
     """Write the edited files of each lab into `target/LAB/`. The ids of the labs that the hand-in has.
 
-    Nothing else is taken: no path leads out of `target`, and no file is larger than a megabyte. Raises InputError for
-    a zip that cannot be read.
+    With each id stands why its answer was not taken, or "". Nothing else is taken: no path leads out of `target`, and
+    no file is larger than a megabyte. Raises InputError for a zip that cannot be read.
     """
     wanted = {
         (lab.id, "exercise", *PurePosixPath(edit.path).parts): (lab.id, edit.path)
@@ -65,29 +67,33 @@ def take_answers(hand_in: Path, labs: Sequence[Lab], target: Path) -> tuple[str,
         for edit in lab.read_metadata().edit
     }
     longest = max((len(parts) for parts in wanted), default=0)
-    found = set()
+    found: dict[str, str] = {}
     for name, content in _files_of(hand_in):
         parts = PurePosixPath(name).parts
         for length in range(3, min(longest, len(parts)) + 1):
             known = wanted.get(parts[-length:])
-            if known is not None:
+            if known is not None and content is None:
+                found[known[0]] = f"{known[1]} is larger than a megabyte"
+            elif known is not None and content is not None:
                 file = target / known[0] / known[1]
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-                found.add(known[0])
-    return tuple(lab.id for lab in labs if lab.id in found)
+                found.setdefault(known[0], "")
+    return found
 
 
-def _files_of(hand_in: Path) -> Iterator[tuple[str, bytes]]:
+def _files_of(hand_in: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Every file with what it holds; None: too much."""
     if hand_in.is_dir():
         for file in sorted(hand_in.rglob("*")):
-            if file.is_file() and file.stat().st_size <= _LARGEST:
-                yield file.relative_to(hand_in).as_posix(), file.read_bytes()
+            if file.is_file():
+                is_small = file.stat().st_size <= _LARGEST
+                yield file.relative_to(hand_in).as_posix(), file.read_bytes() if is_small else None
         return
     try:
         with zipfile.ZipFile(hand_in) as zipped:
             for entry in zipped.infolist():
-                if not entry.is_dir() and entry.file_size <= _LARGEST:
-                    yield entry.filename, zipped.read(entry)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+                if not entry.is_dir():
+                    yield entry.filename, zipped.read(entry) if entry.file_size <= _LARGEST else None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise InputError(f"cannot be unzipped: {error}", file=str(hand_in)) from None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kmssim.explain import explain
-from kmssim.labs.asking import hold_guess, read_guesses
+from kmssim.labs.asking import NOTHING, hold_guess, read_guesses
 from kmssim.labs.lesson import request_text
 from kmssim.labs.outcomes import Result
 from kmssim.labs.promises import LAYER_WORDS, Check
@@ -23,7 +23,10 @@ _ASKED = {
     "layer": f"which layer decides? ({', '.join(LAYER_WORDS)})",
     "error": "which error does the caller see? (its name, or none)",
 }
-_ALIASES = {"allow": "ALLOW", "deny": "DENY"}
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "decision": {"allow": "ALLOW", "deny": "DENY"},
+    "layer": {word: word for word in (*LAYER_WORDS, NOTHING)},
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,13 @@ class Question:
     check: Check
     text: str
     parts: Mapping[str, str]
+
+
+def known_word(part: str, word: str) -> str | None:
+    """An answer as the file has it; None for a word that is no answer to this part, which is to be asked again."""
+    said = word.strip()
+    known = _WORDS.get(part)
+    return said if known is None else known.get(said.lower().replace(" ", "_"))
 
 
 class Questions:
@@ -72,10 +82,11 @@ class Questions:
         return hold_guess(check, self._scenario(check), given)
 
     def answer(self, question: Question, given: Mapping[str, str]) -> tuple[bool, str]:
-        """Hold an answer against the truth, keep it where the lab has a file for it, and say how it was."""
-        said: dict[str, str | None] = {
-            part: _ALIASES.get(word.strip().lower(), word.strip()) for part, word in given.items()
-        }
+        """Hold an answer against the truth, keep it where the lab has a file for it, and say how it was.
+
+        `given` are words as `known_word` has them.
+        """
+        said: dict[str, str | None] = dict(given)
         result = self._held(question.check, said)
         if question.check in self._answer.metadata.checks:
             self._given[question.check.id] = said

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kmssim.errors import InputError, SetupError
-from kmssim.labs.fields import TEXT, Fields, map_of, number_from, object_of, optional, or_null, read_fields
+from kmssim.labs.fields import TEXT, TEXTS, Fields, map_of, number_from, object_of, optional, or_null, read_fields
 from kmssim.strict_json import read_json
 
 FILE = "kmssim-labs.json"
@@ -62,12 +62,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Progress:
-    """The whole file. `may_skip` False: the teacher who packed the labs does not let any be skipped."""
+    """The whole file. `may_skip` False: the teacher who packed the labs does not let any be skipped.
+
+    `seed`: of the class for which the labs were packed; `keeping`: the labs that keep their names under it, None in
+    files of before, where that has to be found out.
+    """
 
     current: str | None = None
     labs: dict[str, Record] = field(default_factory=dict)
     may_skip: bool = True
     seed: int | None = None
+    keeping: tuple[str, ...] | None = None
 
     def of(self, lab: str) -> Record:
         """What is known of a lab."""
@@ -104,6 +109,7 @@ _FIELDS: Fields = {
     "labs": optional(map_of(_RECORD), {}),
     "may_skip": optional(_FLAG, default=True),
     "seed": optional(_NUMBER),
+    "keeping": optional(or_null(TEXTS)),
 }
 
 

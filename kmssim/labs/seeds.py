@@ -31,23 +31,36 @@ _LETTERS = "bcdfghjkmnpqrstvwxz"
 
 
 @cache
-def seeded_labs(shipped: Path, seed: int) -> Path:
-    """A folder with the labs of `shipped`, renamed by the seed; it lives as long as this process."""
+def seeded_labs(shipped: Path, seed: int, keeping: frozenset[str] | None = None) -> Path:
+    """A folder with the labs of `shipped`, renamed by the seed; it lives as long as this process.
+
+    `keeping`: the ids of the labs that keep the names of roles and users; None: `keeping_names` finds out, which takes
+    as long as running their solutions.
+    """
     target = Path(tempfile.mkdtemp(prefix=f"kmssim-seed-{seed}-"))
     atexit.register(shutil.rmtree, target, ignore_errors=True)
+    keeping = keeping_names(shipped, seed) if keeping is None else keeping
     for lab in find_labs(shipped):
-        if lab.solution.is_dir():
-            seed_lab(lab, target / lab.id, seed)
+        seed_lab(lab, target / lab.id, seed, keeps_names=lab.id in keeping)
     return target
 
 
-def seed_lab(lab: Lab, target: Path, seed: int) -> None:
-    """Write a renamed copy of a lab. Raises InputError for a lab that is broken."""
-    names = _names_in(lab)
-    _write(lab, target, seed, names)
-    if names and not check_answer(solution_of(Lab(target)), simulated=False).solved:
-        shutil.rmtree(target)
-        _write(lab, target, seed, frozenset())
+@cache
+def keeping_names(shipped: Path, seed: int) -> frozenset[str]:
+    """The ids of the labs whose solution does not pass with other names. Raises InputError for a lab that is broken."""
+    return frozenset(lab.id for lab in find_labs(shipped) if not _bears_renaming(lab, seed))
+
+
+def _bears_renaming(lab: Lab, seed: int) -> bool:
+    with tempfile.TemporaryDirectory(prefix="kmssim-seed-") as scratch:
+        renamed = Lab(Path(scratch, lab.id))
+        seed_lab(lab, renamed.folder, seed)
+        return check_answer(solution_of(renamed), simulated=False).solved
+
+
+def seed_lab(lab: Lab, target: Path, seed: int, *, keeps_names: bool = False) -> None:
+    """Write a renamed copy of a lab; one that `keeps_names` has other numbers only."""
+    _write(lab, target, seed, frozenset() if keeps_names else _names_in(lab))
 
 
 def _write(lab: Lab, target: Path, seed: int, names: frozenset[str]) -> None:

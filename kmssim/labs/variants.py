@@ -51,6 +51,11 @@ class Variant:
         moved = {_IN_SCENARIO + edit.path: self.file(edit.path) for edit in self.metadata.edit}
         return load_scenario(self.lab.scenario, moved)
 
+    @property
+    def moved(self) -> dict[str, str]:
+        """Where the edited files lie that the scenario names, as another process is told."""
+        return {_IN_SCENARIO + edit.path: str(self.file(edit.path).resolve()) for edit in self.metadata.edit}
+
     def only(self, *kinds: str) -> tuple[Edit, ...]:
         """The edited files of some kinds."""
         return tuple(edit for edit in self.metadata.edit if edit.kind in kinds)

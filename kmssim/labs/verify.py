@@ -11,18 +11,20 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from kmssim.errors import InputError, KmssimError
 from kmssim.evaluator.policy import PolicyKind
-from kmssim.labs.checking import check_answer
+from kmssim.labs.checking import CODE_KINDS, check_answer, check_up_to
 from kmssim.labs.folder import FILES, Lab, find_lab, find_labs
 from kmssim.labs.metadata import Metadata
 from kmssim.labs.mutants import Mutant, mutants_of
 from kmssim.labs.outcomes import Outcome, Report
-from kmssim.labs.promises import POLICY_KINDS
+from kmssim.labs.promises import POLICY_KINDS, Check
 from kmssim.labs.variants import Variant, exercise_of, solution_of, wrong_answers
 from kmssim.strict_json import read_json
 
@@ -42,7 +44,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class Mutated:
-    """A mutant and the check that caught it; None: it lives."""
+    """A mutant and a check that caught it; None: it lives."""
 
     mutant: Mutant
     caught_by: str | None
@@ -59,8 +61,6 @@ def verify(lab: Lab, *, simulated: bool = True, answers: bool = True, mutated: b
         metadata = lab.read_metadata()
     except InputError as error:
         return (*found, Verified("metadata", holds=False, said=str(error)))
-    if metadata.type == "read":
-        return (*found, Verified("metadata", holds=True, said="ok; the lab has nothing to edit"))
     found.append(_verified("metadata", _loose_ends(lab, metadata)))
     steps: dict[str, Callable[[], Verified]] = {}
     if answers:
@@ -137,7 +137,7 @@ def _loose_ends(lab: Lab, metadata: Metadata) -> Iterator[str]:
     for request in scenario.requests:
         if request.expect is not None:
             yield f"request `{request.name}` has an `expect`: the checks say that"
-    if any(check.kind in {"code", "path"} for check in metadata.checks) and not lab.checks.is_file():
+    if any(check.kind in CODE_KINDS for check in metadata.checks) and not lab.checks.is_file():
         yield "code checks need a checks.py"
     yield from _unanswered(lab, metadata)
 
@@ -181,7 +181,7 @@ def _wrong(lab: Lab, *, simulated: bool) -> Verified:
     promised = {wrong.path: wrong.trips for wrong in lab.read_metadata().wrong}
     problems = []
     for variant in wrong_answers(lab):
-        report = check_answer(variant, simulated=simulated, to_the_end=False)
+        report = check_up_to(variant, promised[variant.name], simulated=simulated)
         if fault := _fault(report):
             problems.append(f"{variant.name}: {fault}")
         elif report.unreadable and not report.refused:
@@ -228,8 +228,9 @@ def _mutants(lab: Lab) -> Verified:
 
 
 def mutate(lab: Lab) -> tuple[Mutated, ...]:
-    """Every mutant of the solution's policies, and the first check that catches it. Raises InputError."""
+    """Every mutant of the solution's policies, and a check that catches it. Raises InputError."""
     solution = solution_of(lab)
+    catching = _Catching([check for check in solution.metadata.checks if check.kind in CODE_KINDS])
     found: list[Mutated] = []
     with tempfile.TemporaryDirectory(prefix="kmssim-mutants-") as scratch:
         for edit in solution.only(*POLICY_KINDS):
@@ -240,16 +241,44 @@ def mutate(lab: Lab) -> tuple[Mutated, ...]:
                 (folder / edit.path).parent.mkdir(parents=True)
                 (folder / edit.path).write_text(json.dumps(mutant.document), encoding="utf-8")
                 variant = Variant(lab, solution.metadata, mutant.text, folder, lab.solution)
-                found.append(Mutated(mutant, _caught_by(variant)))
+                found.append(Mutated(mutant, catching.caught_by(variant)))
     return tuple(found)
 
 
-def _caught_by(variant: Variant) -> str | None:
-    """The evaluator's checks first; only what they let live is worth a process."""
-    report = check_answer(variant, simulated=False, with_code=False, to_the_end=False)
-    if report.trips is None and any(check.kind in {"code", "path"} for check in variant.metadata.checks):
-        report = check_answer(variant, simulated=False, to_the_end=False)
-    return report.trips
+class _Catching:
+    """Asks the evaluator's checks first: only what they let live is worth a process. Then what caught the last one."""
+
+    def __init__(self, code_checks: Sequence[Check]) -> None:
+        """An attack is made in the world as shipped, where a mutant changes nothing: the solution passed it already."""
+        self._code = [check.id for check in code_checks if check.world == "answer"]
+
+    def caught_by(self, variant: Variant) -> str | None:
+        report = check_answer(variant, simulated=False, with_code=False, to_the_end=False)
+        if report.trips is not None:
+            return report.trips
+        for name in self._code:
+            if check_answer(variant, only=[name], simulated=False).trips:
+                self._code.remove(name)
+                self._code.insert(0, name)
+                return name
+        return None
+
+
+def verify_all(
+    labs: Sequence[Lab], *, mutated: bool, processes: int, told: Callable[[], None]
+) -> list[tuple[Verified, ...]]:
+    """What `verify` finds of each lab, several labs at a time; `told` is called after each."""
+    if processes == 1 or len(labs) == 1:
+        return [_told(verify(lab, mutated=mutated), told) for lab in labs]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        # the later ones have more to do: who begins with them does not wait for one of them in the end
+        working = {lab: pool.submit(verify, lab, mutated=mutated) for lab in reversed(labs)}
+        return [_told(working[lab].result(), told) for lab in labs]
+
+
+def _told(found: tuple[Verified, ...], told: Callable[[], None]) -> tuple[Verified, ...]:
+    told()
+    return found
 
 
 def verified_text(lab: Lab, found: Sequence[Verified]) -> str:

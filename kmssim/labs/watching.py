@@ -1,11 +1,12 @@
 """Watch an answer and check it on every save, in a process that stays warm.
 
-Files are looked at ten times a second, which every file system can do: notifications get lost on network drives and in
-containers. A key asks for a hint, the differences and so on; nothing moves on by itself.
+Files are looked at some thirty times a second, which every file system can do: notifications get lost on network drives
+and in containers. A key asks for a hint, the differences and so on; nothing moves on by itself.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import sys
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from kmssim.labs.variants import Variant
 
-_PAUSE = 0.1
+PAUSE = 0.03
+_WRITING = 0.01
 _QUIT = "q"
 _Stamp = tuple[tuple[int, int] | None, ...]
 
@@ -26,20 +28,23 @@ _Stamp = tuple[tuple[int, int] | None, ...]
 class Watch:
     """What is watched, and what is done: `check` on a save, one of `keys` when it is pressed.
 
-    `answer` is asked each time, since a key may have gone on to another lab. `manual`: check on Enter alone.
+    `answer` is asked after each key, since it may have gone on to another lab. `manual`: check on Enter alone.
     """
 
     answer: Callable[[], Variant]
     check: Callable[[], None]
     keys: Mapping[str, Callable[[], None]]
     manual: bool = False
-    pause: float = _PAUSE
+    pause: float = PAUSE
 
     def run(self, rounds: int | None = None) -> None:
         """Watch until `q`, the end of input or Ctrl-C; `rounds` looks at the most."""
-        seen = stamp_of(self.answer())
-        self.check()
+        answer = self.answer()
+        seen = stamp_of(answer)
         with _single_keys() as read_key:
+            self.check()
+            gc.collect()
+            gc.freeze()  # what is loaded by now stays; looking through it would take longer than many a check
             while rounds is None or rounds > 0:
                 rounds = None if rounds is None else rounds - 1
                 key = read_key(self.pause)
@@ -47,7 +52,8 @@ class Watch:
                     return
                 if key in self.keys:
                     self.keys[key]()
-                now = stamp_of(self.answer())
+                    answer = self.answer()
+                now = _settled(answer, seen)
                 changed, seen = now != seen, now  # before the check: a save while it runs is seen in the next round
                 if (changed and not self.manual) or key in {"\r", "\n", "c"}:
                     self.check()
@@ -56,6 +62,15 @@ class Watch:
 def stamp_of(variant: Variant) -> _Stamp:
     """Size and time of every edited file; None where one is not there."""
     return tuple(_stamp(variant.file(edit.path)) for edit in variant.metadata.edit)
+
+
+def _settled(answer: Variant, seen: _Stamp) -> _Stamp:
+    """The stamp, once nobody is writing any more: an editor empties a file before it fills it, or saves several."""
+    now = stamp_of(answer)
+    while now != seen:
+        time.sleep(_WRITING)
+        seen, now = now, stamp_of(answer)
+    return now
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
@@ -78,7 +93,7 @@ def _single_keys() -> Iterator[Callable[[float], str]]:
     number = sys.stdin.fileno()
     before = termios.tcgetattr(number)
     try:
-        tty.setcbreak(number)
+        tty.setcbreak(number, termios.TCSADRAIN)  # what was typed ahead counts
         yield _read_key
     finally:
         termios.tcsetattr(number, termios.TCSADRAIN, before)

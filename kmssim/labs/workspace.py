@@ -31,6 +31,7 @@ Each folder is a lab. Edit the files in its `exercise/` folder; nothing else has
     kmssim lab check      check once
     kmssim lab hint       three steps, none of them shameful
     kmssim lab next       go on
+    kmssim lab open --list    all labs and your progress, in a browser
 
 `kmssim-labs.json` holds your progress. Nothing here is sent anywhere.
 """
@@ -63,7 +64,7 @@ class Workspace:
 
     def labs(self) -> tuple[Lab, ...]:
         """The labs that lie here, as shipped."""
-        return tuple(lab for lab in find_labs(self.shipped) if (self.folder / lab.id / "exercise").is_dir())
+        return tuple(lab for lab in find_labs(self.shipped) if (self.folder / lab.id).is_dir())
 
     def copy_of(self, lab: Lab) -> Path:
         """The learner's own folder of a lab."""
@@ -149,7 +150,10 @@ class Workspace:
         exercise = self.copy_of(lab) / "exercise"
         kept = _free(exercise.with_name(f"exercise-{datetime.now(UTC):%Y%m%d-%H%M%S}"))
         try:
-            shutil.move(exercise, kept)
+            if exercise.exists():
+                shutil.move(exercise, kept)
+            else:
+                kept.mkdir()  # it was removed: nothing is what was there
             shutil.copytree(lab.exercise, exercise)
         except OSError as error:
             raise SetupError(f"cannot reset {exercise}: {error.strerror or error}") from None
@@ -171,13 +175,23 @@ def workspace_at(folder: Path) -> Workspace:
 def find_workspace_here() -> Path | None:
     """This folder or one above in which labs were started; None where there is none."""
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), None)
+    return next((folder for folder in (here, *here.parents) if holds_progress(folder)), None)
+
+
+def holds_progress(folder: Path) -> bool:
+    """Whether labs were started in this very folder."""
+    return (folder / FILE).is_file()
+
+
+def find_workspace_near() -> Path | None:
+    """The same, or `kmssim-labs` beside."""
+    beside = Path.cwd() / DEFAULT_NAME
+    return find_workspace_here() or (beside if holds_progress(beside) else None)
 
 
 def find_workspace() -> Workspace:
     """The learner's folder: here, above, or `kmssim-labs` beside. Raises InputError where no labs were started."""
-    beside = Path.cwd() / DEFAULT_NAME
-    found = find_workspace_here() or (beside if (beside / FILE).is_file() else None)
+    found = find_workspace_near()
     if found is None:
         raise InputError(f"no labs were started in {Path.cwd()} or above", hint="`kmssim lab start` writes them")
     return workspace_at(found)
@@ -185,12 +199,13 @@ def find_workspace() -> Workspace:
 
 def _shipped_for(folder: Path) -> Path:
     """The labs as the learner got them: a class works with a seeded copy, whose checks come from the same seed."""
-    seed = read_progress(folder).seed
-    if seed is None:
+    progress = read_progress(folder)
+    if progress.seed is None:
         return shipped_folder()
     from kmssim.labs.seeds import seeded_labs  # noqa: PLC0415 - for classes only
 
-    return seeded_labs(shipped_folder(), seed)
+    keeping = None if progress.keeping is None else frozenset(progress.keeping)
+    return seeded_labs(shipped_folder(), progress.seed, keeping)
 
 
 def start(folder: Path) -> tuple[Workspace, tuple[str, ...]]:

@@ -10,21 +10,20 @@ import click
 
 from kmssim.errors import KmssimError
 from kmssim.labs.folder import find_labs
-from kmssim.pages.build import pages_of, stale_pages
+from kmssim.pages.build import pages_of, stale_pages, write_pages
 from kmssim.pages.lesson import prepare_all
 
 
 def make_pages(folder: Path | None, *, only_check: bool) -> int:
     """Write the pages that changed, or only name them; 0 when all is well, 1 when a page is stale, 2 on a broken lab.
 
-    A lab that cannot be read is told, and holds up no other. Raises InputError when there are no labs, OSError when a
-    page cannot be written.
+    A lab that cannot be read is told, and holds up no other. Raises InputError when there are no labs, SetupError when
+    a page cannot be written.
     """
     lessons, problems = prepare_all(find_labs(folder))
-    stale = stale_pages(pages_of(lessons))
-    for path, text in stale.items():
-        if not only_check:
-            path.write_text(text, encoding="utf-8")
+    pages = pages_of(lessons)
+    stale = stale_pages(pages) if only_check else write_pages(pages)
+    for path in stale:
         click.echo(f"{'stale' if only_check else 'written'}: {path}")
     for problem in problems:
         click.echo(f"kmssim: no page, the lab cannot be read: {problem}", err=True)

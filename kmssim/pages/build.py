@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from kmssim.errors import SetupError
 from kmssim.labs.folder import Lab
 from kmssim.markup import data_element
 from kmssim.pages import sections
@@ -68,3 +69,14 @@ def lab_page(lesson: Lesson, all_lessons: Sequence[Lesson]) -> str:
         ),
         data_element("decisions", lesson.data),
     )
+
+
+def write_pages(pages: Mapping[Path, str]) -> tuple[Path, ...]:
+    """Write the pages that changed; their paths. Raises SetupError where one cannot be written."""
+    stale = stale_pages(pages)
+    for path, text in stale.items():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise SetupError(f"cannot write {path}: {error.strerror or error}") from None
+    return tuple(stale)

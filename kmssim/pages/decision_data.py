@@ -21,6 +21,7 @@ from kmssim.evaluator.decision import (
     StatementTrace,
     Verdict,
 )
+from kmssim.evaluator.match import ELEMENTS
 from kmssim.explain import explain
 from kmssim.rules import rule
 from kmssim.wording import LAYER_NAMES, NOT_APPLICABLE, who
@@ -163,11 +164,12 @@ def _statements(trace: LayerTrace) -> Iterator[Json]:
 def _elements(statement: StatementTrace, layer: Layer) -> tuple[list[str], list[str]]:
     """What matched before the first element that did not, and what was therefore not looked at.
 
-    Elements are looked at as `evaluator.match` does: whom, what, on which key, under which condition.
+    Elements are looked at in the order of `evaluator.match`.
     """
-    elements = ["Action", "Resource"] if layer in _NAMES_NOBODY else ["Principal", "Action", "Resource"]
-    if statement.condition_keys or (statement.mismatch and statement.mismatch.element == "Condition"):
-        elements.append("Condition")
+    has_condition = statement.condition_keys or (statement.mismatch and statement.mismatch.element == "Condition")
+    missing = {"Principal"} if layer in _NAMES_NOBODY else set()
+    missing |= set() if has_condition else {"Condition"}
+    elements = [element for element in ELEMENTS if element not in missing]
     if statement.mismatch is None:
         return elements, []
     failed = statement.mismatch.element.removeprefix("Not")

@@ -58,7 +58,10 @@ def deep_dives(lesson: Lesson) -> Markup:
         "concepts",
         "Concept Deep Dives",
         element("p", words),
-        *(folded(dive["question"], element("p", dive["answer"])) for dive in dives),
+        *(
+            folded(dive["question"], element("p", coded(dive["answer"]), f" ({', '.join(dive['rules'])})"))
+            for dive in dives
+        ),
     )
 
 
@@ -168,19 +171,17 @@ def rules_behind(lesson: Lesson) -> Markup:
         "Rules Behind It",
         *believed,
         table("The rules of the rule book", ("Rule", "How sure", "What it says"), rows, "named"),
-        *_fidelity(lesson),
+        _fidelity(lesson),
         element("h3", "Sources"),
         listed(pages),
     )
 
 
-def _fidelity(lesson: Lesson) -> list[Markup]:
+def _fidelity(lesson: Lesson) -> Markup:
     found = lesson.metadata.fidelity
-    if found is None:
-        return []
     rests = {"documented": "AWS's documentation", "observed": "what AWS was seen to do"}
     words = f"The answers of this lab rest on {rests.get(found.status, 'a question that AWS leaves open')}."
-    return [element("p", words, coded(f" {found.note}") if found.note else "")]
+    return element("p", words, coded(f" {found.note}") if found.note else "")
 
 
 def _sources() -> Mapping[str, Source]:

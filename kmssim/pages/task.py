@@ -15,7 +15,6 @@ TYPES: Mapping[str, str] = {
     "fix": "Fix: edit real policy JSON",
     "write": "Write: boto3 code that runs against the sandbox only",
     "attack": "Attack: find the path, then close it",
-    "read": "Read: nothing to edit",
 }
 
 _WALLS: Mapping[str, str] = {
@@ -32,8 +31,6 @@ _WALLS: Mapping[str, str] = {
 def task(lesson: Lesson) -> Markup:
     """The situation, what to do, and where."""
     known, lab = lesson.metadata, lesson.lab
-    if not known.task:
-        return section("task", "Task", element("p", "This lab is for reading: there is nothing to edit."))
     number = lab.id[:2]
     return section(
         "task",
@@ -62,8 +59,7 @@ def _edit(lab: Lab, path: str, about: str) -> tuple[str, str]:
 
 def checks(metadata: Metadata) -> Iterator[Markup]:
     """The claims that an answer is held to, in their order."""
-    if metadata.checks:
-        rows = [(element("code", check.id), _WALLS[check.kind], coded(check.claim)) for check in metadata.checks]
-        yield element("h3", "What is checked")
-        yield element("p", "Each call is decided by the evaluator and made for real in the sandbox; both must agree.")
-        yield table("The checks of this lab, in their order", ("Check", "Wall", "Claim"), rows, "named")
+    rows = [(element("code", check.id), _WALLS[check.kind], coded(check.claim)) for check in metadata.checks]
+    yield element("h3", "What is checked")
+    yield element("p", "Each call is decided by the evaluator and made for real in the sandbox; both must agree.")
+    yield table("The checks of this lab, in their order", ("Check", "Wall", "Claim"), rows, "named")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -34,19 +35,22 @@ def new(lab_id: str, kind: str, folder: Path | None) -> None:
 @click.argument("names", metavar="LAB...", nargs=-1)
 @click.option("--no-mutants", is_flag=True, help="Leave out the mutants, which take the longest.")
 @click.option("--no-page", is_flag=True, help="Do not look whether the page is fresh.")
+@click.option("--processes", type=click.IntRange(1, 64), help="As many labs at a time; by default a processor each.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
-def verify(names: Sequence[str], *, no_mutants: bool, no_page: bool, as_json: bool) -> None:
+def verify(names: Sequence[str], *, no_mutants: bool, no_page: bool, processes: int | None, as_json: bool) -> None:
     """Hold labs (all of them) to what they promise: exercise, solution, wrong answers, mutants, page."""
     from kmssim.labs.folder import find_lab, find_labs
-    from kmssim.labs.verify import verified_text, verify
+    from kmssim.labs.verify import verified_text, verify_all
+    from kmssim.progress import showing_progress
 
-    found: dict[str, Any] = {}
-    for lab in [find_lab(name) for name in names] or find_labs():
-        checked = list(verify(lab, mutated=not no_mutants))
-        checked += [] if no_page else [_page_of(lab)]
-        found[lab.id] = checked
-        if not as_json:
-            click.echo(verified_text(lab, checked))
+    labs = [find_lab(name) for name in names] or list(find_labs())
+    with showing_progress(len(labs), "verifying") as advance:
+        checked = verify_all(labs, mutated=not no_mutants, processes=processes or os.cpu_count() or 1, told=advance)
+    pages = [[] if no_page else [_page_of(lab)] for lab in labs]
+    found = {lab.id: [*each, *page] for lab, each, page in zip(labs, checked, pages, strict=True)}
+    if not as_json:
+        for lab in labs:
+            click.echo(verified_text(lab, found[lab.id]))
     if as_json:
         print_json({name: [vars(each) for each in checked] for name, checked in found.items()})
     sys.exit(FINE if all(each.holds for checked in found.values() for each in checked) else FINDING)
@@ -88,6 +92,8 @@ def mutate(name: str, *, as_json: bool) -> None:
     else:
         for each in found:
             click.echo(f"{each.caught_by or 'LIVES':<24} {each.mutant.text}")
+        if not found:
+            click.echo("The lab has no policy to edit, so there is nothing to mutate.")
     sys.exit(FINE if all(each.caught_by for each in found) else FINDING)
 
 

@@ -13,7 +13,9 @@ from kmssim.verbs.options import is_colored, print_json
 if TYPE_CHECKING:
     from kmssim.labs.folder import Lab
     from kmssim.labs.outcomes import Report
+    from kmssim.labs.variants import Variant
     from kmssim.labs.workspace import Workspace
+    from kmssim.scenario import Scenario
 
 _plain = click.option("--plain/--no-plain", default=None, help="One fact a line; so it is where there is no terminal.")
 
@@ -92,7 +94,7 @@ def _text(workspace: Workspace, report: Report, *, plain: bool | None, whole: bo
 
 @click.command
 @click.argument("name", metavar="LAB", required=False)
-@click.option("--poll", type=click.FloatRange(0.05, 60), metavar="SECONDS", help="How often to look (0.1).")
+@click.option("--poll", type=click.FloatRange(0.01, 60), metavar="SECONDS", help="How often to look (0.03).")
 @click.option("--manual", is_flag=True, help="Check when c or Enter is pressed, not on a save.")
 @click.option("--once", is_flag=True, hidden=True, help="Look once and end; for tests.")
 @_plain
@@ -101,12 +103,12 @@ def watch(name: str | None, poll: float | None, *, manual: bool, once: bool, pla
 
     Keys: c check, h hint, p predict, d diff, r reset, n next, q quit. Nothing moves on by itself.
     """
-    from kmssim.labs.watching import Watch
+    from kmssim.labs.watching import PAUSE, Watch
     from kmssim.labs.workspace import find_workspace
 
     session = _Session(find_workspace(), plain=plain)
     session.go_to(name)
-    Watch(session.answer, session.check, session.keys, manual, poll or 0.1).run(1 if once else None)
+    Watch(session.answer, session.check, session.keys, manual, poll or PAUSE).run(1 if once else None)
 
 
 class _Session:
@@ -188,11 +190,34 @@ def _predict_all(workspace: Workspace, lab: Lab) -> bool:
     for number, question in enumerate(questions.open, start=1):
         click.echo(f"{lab.id}   question {number} of {len(questions.open)}")
         click.echo(question.text)
-        given = {part: click.prompt(f"  {asked}", type=str) for part, asked in question.parts.items()}
+        given = {part: _asked(part, text) for part, text in question.parts.items()}
         right, told = questions.answer(question, given)
         click.echo(f"{told}\n")
         all_right = all_right and right
     return all_right
+
+
+def _asked(part: str, text: str) -> str:
+    """A word that is an answer; a slip of the fingers is no prediction."""
+    from kmssim.labs.predicting import known_word
+
+    while (word := known_word(part, click.prompt(f"  {text}", type=str))) is None:
+        click.echo("  That is none of the answers.")
+    return word
+
+
+def _scenario_of(answer: Variant) -> Scenario:
+    """The lab's scenario with the learner's documents. One that cannot be read ends the command with its own code."""
+    from kmssim.errors import InputError, PolicyError
+    from kmssim.labs.outcomes import ExitCode
+
+    try:
+        return answer.read_scenario()
+    except InputError as error:
+        if isinstance(error, PolicyError) or not answer.blames(error):
+            raise
+        click.echo(f"kmssim: your file cannot be read: {error}", err=True)
+        sys.exit(ExitCode.UNREADABLE.value)
 
 
 @click.command
@@ -208,7 +233,7 @@ def explain(request_name: str, name: str | None, *, trace: bool) -> None:
     workspace = find_workspace()
     answer = workspace.answer(workspace.find(name))
     of_check = {each.id: each.request for each in answer.metadata.checks if each.request}
-    scenario = answer.read_scenario()
+    scenario = _scenario_of(answer)
     request = scenario.request(of_check.get(request_name, request_name))
     click.echo(decision_text(request.name, decide(scenario.world, request.call), scenario.file, trace=trace), nl=False)
 
@@ -223,7 +248,7 @@ def compare(name: str | None, *, as_json: bool) -> None:
     from kmssim.tables import comparisons_json, comparisons_text
 
     workspace = find_workspace()
-    compared = [compare_scenario(workspace.answer(workspace.find(name)).read_scenario())]
+    compared = [compare_scenario(_scenario_of(workspace.answer(workspace.find(name))))]
     totals = summarize(compared)
     if as_json:
         print_json(comparisons_json(compared, totals))

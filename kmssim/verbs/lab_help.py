@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kmssim.labs.folder import Lab
     from kmssim.labs.workspace import Workspace
 
@@ -101,15 +103,11 @@ def solution(name: str | None, *, give_up: bool) -> None:
 @click.command
 def doctor() -> None:
     """Look whether this machine is fit for the labs."""
-    from kmssim.errors import InputError
     from kmssim.labs.doctor import examine
     from kmssim.labs.outcomes import ExitCode
-    from kmssim.labs.workspace import find_workspace
+    from kmssim.labs.workspace import find_workspace_near
 
-    try:
-        folder = find_workspace().folder
-    except InputError:
-        folder = None
+    folder = find_workspace_near()
     fine = True
     for finding in examine(folder):
         fine = fine and finding.fine
@@ -120,7 +118,8 @@ def doctor() -> None:
 @click.command(name="open")
 @click.argument("name", metavar="LAB", required=False)
 @click.option("--page", is_flag=True, help="The page with the picture, in a browser.")
-def open_lab(name: str | None, *, page: bool) -> None:
+@click.option("--list", "listed", is_flag=True, help="The page of all labs with your progress, in a browser.")
+def open_lab(name: str | None, *, page: bool, listed: bool) -> None:
     """Open the files of LAB (the current one) in your editor: $VISUAL, $EDITOR, or what the system takes."""
     from kmssim.labs.workspace import find_workspace
 
@@ -128,14 +127,34 @@ def open_lab(name: str | None, *, page: bool) -> None:
     lab = workspace.find(name)
     answer = workspace.answer(lab)
     files = [str(answer.file(edit.path)) for edit in answer.metadata.edit]
-    if page:
-        files = [str(workspace.copy_of(lab) / "index.html")]
-    editor = None if page else os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if page or listed:
+        files = [str(_made_anew(workspace, None if listed else lab))]
+    editor = None if page or listed else os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if editor:
-        sys.exit(subprocess.run([*shlex.split(editor), *files], check=False).returncode)  # noqa: S603 - the user's own
+        sys.exit(_edited_by(editor, files))
     for file in files:
         click.echo(file)
         click.launch(file)
+
+
+def _edited_by(editor: str, files: list[str]) -> int:
+    """The editor's exit code. Raises SetupError for one that cannot be started."""
+    from kmssim.errors import SetupError
+
+    try:
+        return subprocess.run([*shlex.split(editor), *files], check=False).returncode  # noqa: S603 - the user's own
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SetupError(f"cannot start the editor `{editor}`: {why}; set VISUAL, or open {' '.join(files)}") from None
+
+
+def _made_anew(workspace: Workspace, lab: Lab | None) -> Path:
+    """The page of a lab; None: that of all labs. From either the other can be reached, so both are made."""
+    from kmssim.pages.build import write_pages
+    from kmssim.pages.learner import index_of, learner_pages
+
+    write_pages(learner_pages(workspace))
+    return index_of(workspace) if lab is None else workspace.copy_of(lab) / "index.html"
 
 
 COMMANDS = {"hint": hint, "diff": diff, "reset": reset, "solution": solution, "doctor": doctor, "open": open_lab}

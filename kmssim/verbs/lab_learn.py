@@ -35,11 +35,16 @@ def start(folder: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def list_labs(part: str | None, *, as_json: bool) -> None:
     """All labs, with where you stand."""
+    from kmssim.errors import InputError
     from kmssim.labs.showing import list_text
     from kmssim.labs.workspace import find_workspace
 
     workspace = find_workspace()
-    found = [each for each in workspace.standings() if part is None or part.lower() in each.metadata.part.lower()]
+    standings = workspace.standings()
+    found = [each for each in standings if part is None or part.lower() in each.metadata.part.lower()]
+    if not found:
+        parts = ", ".join(dict.fromkeys(each.metadata.part for each in standings))
+        raise InputError(f"no part has `{part}` in its name", hint=f"there are: {parts}")
     if as_json:
         print_json([_said(each) for each in found])
     else:

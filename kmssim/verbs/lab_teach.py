@@ -22,8 +22,10 @@ _seed = click.option("--seed", type=click.IntRange(0), help="Other names, accoun
 def pack(names: str | None, seed: int | None, out: Path, *, no_skip: bool) -> None:
     """One zip for a class: exercises and scenarios, no solutions and no checks."""
     from kmssim.labs.packing import pack as pack_labs
+    from kmssim.labs.progress_file import Progress
 
-    packed = pack_labs(_shipped(seed), _split(names), out, seed=seed, may_skip=not no_skip)
+    progress = Progress(may_skip=not no_skip, seed=seed, keeping=_keeping(seed))
+    packed = pack_labs(_shipped(seed), _split(names), out, progress)
     click.echo(f"{out}: {len(packed)} labs{f', seed {seed}' if seed is not None else ''}.")
     click.echo("Hand it out. Each learner unzips it and hands in the folder, zipped, under the learner's name.")
 
@@ -81,6 +83,13 @@ def _shipped(seed: int | None) -> Path:
     from kmssim.labs.seeds import seeded_labs
 
     return shipped_folder() if seed is None else seeded_labs(shipped_folder(), seed)
+
+
+def _keeping(seed: int | None) -> tuple[str, ...] | None:
+    from kmssim.labs.folder import shipped_folder
+    from kmssim.labs.seeds import keeping_names
+
+    return None if seed is None else tuple(sorted(keeping_names(shipped_folder(), seed)))
 
 
 def _split(names: str | None) -> Sequence[str]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmssim.verbs.audit import read_subject, read_today
+from kmssim.verbs.audit import audit_options, read_subject, read_today
 from kmssim.verbs.options import read_named, with_authority, write_text
 
 if TYPE_CHECKING:
     from kmssim.evaluator.decision import Authority
+    from kmssim.labs.workspace import Workspace
     from kmssim.scenario import Scenario, ScenarioRequest
 
 
@@ -28,14 +29,30 @@ _to_file = click.option("--out", type=Path, metavar="FILE", help="Write the page
 @click.argument("folder", required=False, type=Path, metavar="[DIR]")
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; name the stale pages and exit with 1.")
 def build(folder: Path | None, *, only_check: bool) -> None:
-    """Make the index.html of every lab in DIR, and the page that lists them. Default: the labs here."""
-    from kmssim.errors import SetupError
+    """Make the index.html of every lab in DIR, and the page that lists them. Default: the labs here.
+
+    In a learner's folder the list shows the learner's own progress.
+    """
+    from kmssim.labs.workspace import find_workspace_here, holds_progress, workspace_at
     from kmssim.pages.__main__ import make_pages
 
-    try:
-        sys.exit(make_pages(folder, only_check=only_check))
-    except OSError as error:
-        raise SetupError(f"cannot write {error.filename}: {error.strerror}") from None
+    learners = find_workspace_here() if folder is None else folder if holds_progress(folder) else None
+    sys.exit(
+        make_pages(folder, only_check=only_check)
+        if learners is None
+        else _learners(workspace_at(learners), only_check=only_check)
+    )
+
+
+def _learners(workspace: Workspace, *, only_check: bool) -> int:
+    from kmssim.pages.build import stale_pages, write_pages
+    from kmssim.pages.learner import learner_pages
+
+    pages = learner_pages(workspace)
+    stale = list(stale_pages(pages)) if only_check else write_pages(pages)
+    for path in stale:
+        click.echo(f"{'stale' if only_check else 'written'}: {path}")
+    return 1 if only_check and stale else 0
 
 
 @pages.command(epilog='Example: kmssim pages decision 01 --request "the workload decrypts an order" --out page.html')
@@ -72,19 +89,7 @@ def _compared(read: Scenario, request: ScenarioRequest, ruler: Authority) -> dic
 
 @pages.command(epilog="Example: kmssim pages audit 05 --out audit.html")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "--fail-on",
-    "threshold",
-    type=click.Choice(["low", "medium", "high", "critical", "never"]),
-    default="high",
-    show_default=True,
-    help="The mark that the page holds the audit to; the exit code stays 0.",
-)
-@click.option(
-    "--suppressions", metavar="FILE", help="Findings that are put off; default: kmssim-audit.json beside FILE."
-)
-@click.option("--today", metavar="DATE", help="The day on which suppressions are read; default: the clock's.")
-@click.option("--account", metavar="ID", help="Whose key it is, where FILE is a bare key policy.")
+@audit_options(fail_on="The mark that the page holds the audit to; the exit code stays 0.")
 @_to_file
 @with_authority
 def audit(  # noqa: PLR0913 - an argument for each option

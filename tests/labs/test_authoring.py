@@ -59,7 +59,7 @@ def test_mutants_are_listed_with_what_catches_them(run, shipped):
 
 def test_the_schema_is_one_for_editors(run):
     schema = json.loads(run("schema").output)
-    assert schema["properties"]["type"]["enum"] == ["predict", "fix", "write", "attack", "read"]
+    assert schema["properties"]["type"]["enum"] == ["predict", "fix", "write", "attack"]
 
 
 def test_the_slowest_checks_come_first(run, shipped):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
-from lab_samples import change, sample
+from lab_samples import NAMES, change, sample
 
 from kmssim.compare import Predicted
 from kmssim.errors import InputError, SetupError
-from kmssim.labs import checking
+from kmssim.labs import apart, checking, simulating
 from kmssim.labs.checking import check_answer
+from kmssim.labs.folder import Lab
 from kmssim.labs.outcomes import ExitCode, Outcome
 from kmssim.labs.variants import answer_in, exercise_of, solution_of, wrong_answers
 
@@ -81,22 +84,94 @@ def test_a_task_says_what_may_change_by_globs(tmp_path, permitted, covered):
     assert check_answer(solution_of(lab), simulated=False).solved is covered
 
 
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """The sandbox is asked right here, where a test can change what it answers."""
+
+    def hand_in(tasks):
+        return SimpleNamespace(tasks=tasks, answers=lambda: [simulating.make_requests(task) for task in tasks])
+
+    monkeypatch.setattr(apart, "hand_in", hand_in)
+    monkeypatch.setattr(simulating, "limited", lambda *_: nullcontext())
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_a_sandbox_that_answers_otherwise_is_our_fault(tmp_path, monkeypatch):
     monkeypatch.setattr("kmssim.compare.predicted_by", lambda _: Predicted("ALLOW", (), "OtherException"))
     report = check_answer(solution_of(sample(tmp_path)))
     assert outcomes(report)["workload_decrypts"] is Outcome.BROKEN
     assert "the sandbox with ALLOW" in report.results[0].said
+    assert outcomes(report)["nobody_else"] is Outcome.PASSED
     assert report.exit_code is ExitCode.BROKEN
 
 
-def test_a_sandbox_that_does_not_start_is_the_machines_fault(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize(
+    ("error", "outcome", "code"),
+    [
+        (SetupError("no moto"), Outcome.MACHINE, ExitCode.MACHINE),
+        (InputError("no such session"), Outcome.BROKEN, ExitCode.BROKEN),
+        (ValueError("oh"), Outcome.BROKEN, ExitCode.BROKEN),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_sandbox_that_does_not_start_is_no_fault_of_the_answer(tmp_path, monkeypatch, error, outcome, code):
     def refuse(*_):
-        raise SetupError("no moto")
+        raise error
 
     monkeypatch.setattr("kmssim.sandbox.bench.Bench.__enter__", refuse)
     report = check_answer(solution_of(sample(tmp_path)))
-    assert report.results[0].outcome is Outcome.MACHINE
-    assert report.exit_code is ExitCode.MACHINE
+    assert report.results[0].outcome is outcome
+    assert str(error) in report.results[0].said
+    assert report.exit_code is code
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"outcome": "time limit", "said": ""}, "the sandbox did not answer within 10 seconds"),
+        ({"outcome": "fail", "said": "the process ended."}, "the process ended."),
+    ],
+    ids=["time limit", "ended"],
+)
+def test_a_sandbox_that_ends_without_an_answer_is_the_machines_fault(tmp_path, monkeypatch, answer, said):
+    monkeypatch.setattr(
+        apart, "hand_in", lambda tasks: SimpleNamespace(tasks=tasks, answers=lambda: [answer for _ in tasks])
+    )
+    report = check_answer(solution_of(sample(tmp_path)))
+    assert (report.results[0].outcome, report.results[0].said) == (Outcome.MACHINE, said)
+
+
+def test_the_requests_of_a_lab_are_made_in_a_process_for_each_world(tmp_path):
+    lab = sample(tmp_path)
+    one, other, _ = lab.read_metadata().checks
+    tasks = simulating.simulation_tasks([one, replace(other, world="shipped")], solution_of(lab))
+    assert [list(task["requests"]) for task in tasks] == [[one.id], [other.id]]
+    assert [task["moved"]["exercise/key-policy.json"].split("/")[-2] for task in tasks] == ["solution", "exercise"]
+
+
+def test_whoever_was_interrupted_gets_nobody_elses_answers(tmp_path):
+    lab = sample(tmp_path)
+    checks = lab.read_metadata().checks
+    apart.hand_in(simulating.simulation_tasks(checks, exercise_of(lab)))  # and then Ctrl-C
+    assert check_answer(solution_of(lab)).solved
+
+
+def test_a_server_that_has_died_is_started_anew(tmp_path):
+    answer = solution_of(sample(tmp_path))
+    assert check_answer(answer).solved
+    apart._server.kill()
+    apart._server.wait()
+    assert check_answer(answer).solved
+
+
+def test_a_server_that_dies_at_work_is_started_anew(tmp_path):
+    tasks = simulating.simulation_tasks(
+        sample(tmp_path).read_metadata().checks, solution_of(Lab(tmp_path / NAMES["fix"]))
+    )
+    handed = apart.hand_in(tasks)
+    apart._server.kill()
+    assert handed.answers() == [{"outcome": "pass", "said": "", "differs": {}, "printed": ""}]
 
 
 def test_an_open_question_is_shown_and_not_graded(tmp_path, monkeypatch):

@@ -6,9 +6,11 @@ import os
 import time
 
 import pytest
-from lab_samples import change, sample, write_code
+from lab_samples import NAMES, change, sample, write_code
 
+from kmssim.labs import apart
 from kmssim.labs.checking import check_answer
+from kmssim.labs.folder import Lab
 from kmssim.labs.outcomes import ExitCode, Outcome
 from kmssim.labs.variants import exercise_of, solution_of
 
@@ -162,3 +164,55 @@ def test_a_lab_without_its_check_functions_is_broken(tmp_path):
     lab = sample(tmp_path, "write")
     lab.checks.unlink()
     assert only(check_answer(solution_of(lab))).outcome is Outcome.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (b"x = 1\0\n", "not Python"),
+        (b"x = '\xff'\n", "not Python"),
+        (b"x = " + b"[" * 3000, "not Python"),
+    ],
+    ids=["a NUL", "no UTF-8", "nested too deep"],
+)
+def test_a_file_that_python_cannot_take_is_the_learners(tmp_path, code, said):
+    lab = sample(tmp_path, "write")
+    (lab.exercise / "orders.py").write_bytes(code)
+    result = only(check_answer(exercise_of(lab)))
+    assert result.outcome is Outcome.UNREADABLE
+    assert result.said.startswith(said)
+
+
+def test_code_that_prints_without_end_is_told_so(tmp_path):
+    report = checked(tmp_path, "while True:\n    print('x' * 1_000_000)\n")
+    assert only(report).outcome is Outcome.FAILED
+    assert only(report).said == "the code prints, or writes into a file, more than 64 megabytes."
+
+
+def test_code_that_writes_answers_of_its_own_does_not_pass(tmp_path):
+    forged = 'for number in range(3, 60):\n    try:\n        os.write(number, b\'{"outcome": "pass", "said": ""}\')\n'
+    report = checked(tmp_path, f"import os\n\n{forged}    except OSError:\n        pass\nos._exit(0)\n")
+    assert only(report).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM"])
+def test_code_that_ends_the_process_above_it_fails_and_the_next_is_checked(tmp_path, signal):
+    code = f"import os, signal\n\n\ndef read_order(kms, blob):\n    os.kill(os.getppid(), signal.{signal})\n"
+    result = only(checked(tmp_path, code))
+    assert (result.outcome, result.said) == (Outcome.FAILED, "your code ended the process that runs the checks.")
+    assert check_answer(solution_of(Lab(tmp_path / NAMES["write"]))).solved
+
+
+def test_what_a_learners_exception_says_moves_no_cursor(tmp_path):
+    report = checked(tmp_path, "raise ValueError('\\x1b]0;title\\x07')\n")
+    assert only(report).said.isprintable()
+
+
+def test_nothing_is_left_in_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    apart.stop()
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    checked(tmp_path, "import os\n\n\ndef read_order(kms, blob):\n    os.kill(os.getppid(), 9)\n")
+    apart.stop()
+    assert list(scratch.iterdir()) == []

@@ -304,3 +304,59 @@ from kmssim.labs import folder
 folder._INSTALLED = pathlib.Path({shipped!r})
 sys.exit(pytest.main(sys.argv[1:]))
 """
+
+
+@pytest.mark.parametrize("editor", ["no-such-editor", "'", ""])
+def test_an_editor_that_cannot_be_started_is_the_machines_with_the_files_named(run, started, monkeypatch, editor):
+    monkeypatch.setenv("VISUAL", editor or "/")
+    ended = run("open", "51")
+    assert ended.exit_code == 4
+    assert "cannot start the editor" in ended.output
+    assert str(started / FIX / "exercise" / "key-policy.json") in ended.output
+
+
+def test_an_exercise_that_was_removed_comes_back_by_reset(run, started):
+    shutil.rmtree(started / FIX / "exercise")
+    assert FIX in run("list").output
+    assert run("check", "51").exit_code == 5
+    assert run("reset", "51").exit_code == 0
+    assert run("check", "51").exit_code == 1
+
+
+@pytest.mark.parametrize("verb", [["explain", "workload_decrypts", "--lab", "51"], ["compare", "51"]])
+def test_a_file_that_cannot_be_read_has_the_same_exit_code_for_every_verb(run, started, verb):
+    (started / FIX / "exercise" / "key-policy.json").write_text("{", encoding="utf-8")
+    ended = run(*verb)
+    assert ended.exit_code == 5
+    assert "your file cannot be read" in ended.output
+
+
+def test_a_part_that_is_not_there_is_told_with_those_that_are(run):
+    with pytest.raises(InputError, match=r"no part has `zzz` in its name \(there are: "):
+        run("list", "--part", "zzz")
+
+
+def test_a_slip_of_the_fingers_is_no_prediction(run, started):
+    ended = run("predict", "52", typed="x\nAllow\nkey policy\ndeny\nnobody\nKEY_POLICY\n")
+    assert ended.output.count("none of the answers") == 2
+    answers = json.loads((started / NAMES["predict"] / "exercise" / "answers.json").read_text())
+    assert next(iter(answers.values())) == {"decision": "ALLOW", "layer": "key_policy"}
+
+
+def test_a_broken_progress_file_is_found_by_the_doctor(run, started):
+    (started / "kmssim-labs.json").write_text("{", encoding="utf-8")
+    ended = run("doctor")
+    assert ended.exit_code == 4
+    assert "WRONG progress: " in ended.output
+
+
+@pytest.mark.parametrize(("option", "page"), [("--list", "index.html"), ("--page", f"{FIX}/index.html")])
+def test_a_page_is_made_before_it_is_opened(run, started, monkeypatch, option, page):
+    opened = []
+    monkeypatch.setattr("click.launch", opened.append)
+    (started / page).write_text("old", encoding="utf-8")
+    assert run("open", "51", option).exit_code == 0
+    assert opened == [str(started / page)]
+    assert (
+        "51_fix_it" in (started / page).read_text(encoding="utf-8") or "kmssim lab 51" in (started / page).read_text()
+    )

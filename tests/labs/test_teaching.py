@@ -15,7 +15,7 @@ from kmssim.errors import InputError
 from kmssim.labs.checking import check_answer
 from kmssim.labs.folder import Lab, find_labs
 from kmssim.labs.packing import take_answers
-from kmssim.labs.seeds import rename, seed_lab, seeded_labs
+from kmssim.labs.seeds import keeping_names, rename, seed_lab, seeded_labs
 from kmssim.labs.variants import answer_in, solution_of
 from kmssim.labs.verify import verify
 
@@ -54,15 +54,17 @@ def test_an_answer_with_copied_literals_fails_under_a_seed(shipped):
     assert not check_answer(answer_in(shipped / FIX / "solution", lab), simulated=False).solved
 
 
-def test_a_lab_whose_names_mean_more_keeps_them(shipped, tmp_path):
+def test_a_lab_whose_names_mean_more_keeps_them(shipped):
     def bind(data):
         data["Statement"][1]["Principal"] = "*"
         data["Statement"][1]["Condition"] = {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:*/workload"}}
 
     change(shipped / FIX / "solution" / "key-policy.json", bind)
-    seed_lab(Lab(shipped / FIX), tmp_path / FIX, 7)
-    assert '"workload"' in (tmp_path / FIX / "scenario.json").read_text()
-    assert check_answer(solution_of(Lab(tmp_path / FIX)), simulated=False).solved
+    assert keeping_names(shipped, 7) == {FIX}
+    lab = Lab(seeded_labs(shipped, 7) / FIX)
+    assert '"workload"' in lab.scenario.read_text()
+    assert "111122223333" not in lab.scenario.read_text()
+    assert check_answer(solution_of(lab), simulated=False).solved
 
 
 def test_a_pack_holds_exercises_only_and_is_the_same_every_time(run, tmp_path):
@@ -75,7 +77,7 @@ def test_a_pack_holds_exercises_only_and_is_the_same_every_time(run, tmp_path):
         progress = json.loads(zipped.read("kmssim-labs/kmssim-labs.json"))
     assert not [name for name in names if "solution" in name or "wrong" in name or "checks.py" in name]
     assert f"kmssim-labs/{FIX}/exercise/key-policy.json" in names
-    assert (progress["seed"], progress["may_skip"]) == (7, False)
+    assert (progress["seed"], progress["may_skip"], progress["keeping"]) == (7, False, [])
 
 
 def test_a_packed_class_is_checked_in_its_own_names(run, tmp_path, shipped, monkeypatch):
@@ -90,9 +92,20 @@ def test_a_packed_class_is_checked_in_its_own_names(run, tmp_path, shipped, monk
     assert run("check", "51").exit_code == 0
 
 
+def test_a_learner_of_a_class_waits_for_nobodys_solutions(run, tmp_path, monkeypatch):
+    run("pack", "--seed", "7", "--out", "class.zip")
+    with zipfile.ZipFile(tmp_path / "home" / "class.zip") as zipped:
+        zipped.extractall(tmp_path / "learner")
+    monkeypatch.chdir(tmp_path / "learner" / "kmssim-labs")
+    monkeypatch.setattr("kmssim.labs.seeds.check_answer", lambda *_, **__: pytest.fail("a solution was run"))
+    seeded_labs.cache_clear()
+    keeping_names.cache_clear()
+    assert FIX in run("list").output
+
+
 @pytest.fixture
 def graded(run, tmp_path, shipped):
-    """A class of seven, graded once as JSON, CSV and JUnit."""
+    """A class of eight, graded once as JSON, CSV and JUnit."""
     labs = {lab.id: lab for lab in find_labs(seeded_labs(shipped, 7))}
     right = (labs[FIX].solution / "key-policy.json").read_text()
     star = (labs[FIX].folder / "wrong/everybody/key-policy.json").read_text()
@@ -105,6 +118,8 @@ def graded(run, tmp_path, shipped):
     hand_in(folder, "copy", {policy: (shipped / FIX / "solution" / "key-policy.json").read_text(), orders: code})
     hand_in(folder, "eve", {policy: right.replace("{", "{,", 1), orders: "import os\n\nos._exit(0)\n"})
     hand_in(folder, "fred", {f"deep/er/{policy}": star})
+    hand_in(folder, "hugo\n<b>", {policy: "[" * 100_000, orders: "x = " + "[" * 3000})
+    hand_in(folder, "ines", {policy: right + " " * 2_000_000, orders: code})
     (folder / "gina.zip").write_text("no zip")
     said = run(
         "grade", str(folder), "--seed", "7", "--labs", "51,53", "--json", "--csv", "out.csv", "--junit", "out.xml"
@@ -132,18 +147,24 @@ def test_a_class_is_graded_and_no_hand_in_stops_the_others(graded, tmp_path, run
         ("fred", WRITE): "missing",
         ("gina", FIX): "cannot be read",
         ("gina", WRITE): "cannot be read",
+        ("hugo\\n<b>", FIX): "cannot be read",
+        ("hugo\\n<b>", WRITE): "cannot be read",
+        ("ines", FIX): "cannot be read",
+        ("ines", WRITE): "solved",
     }
     by = {(each["who"], each["lab"]): each for each in graded["grades"]}
     assert by["fred", FIX]["belief"] == "A star is harmless."
+    assert by["ines", FIX]["said"] == "key-policy.json is larger than a megabyte"
+    assert by["hugo\\n<b>", FIX]["said"].startswith("key-policy.json:1:1: nested more than")
     assert by["eve", FIX]["said"].startswith("key-policy.json:1:2: not JSON")
     home = tmp_path / "home"
     rows = list(csv.DictReader(io.StringIO((home / "out.csv").read_text())))
     assert [(row["who"], row["state"]) for row in rows] == [(each["who"], each["state"]) for each in graded["grades"]]
     suites = ET.fromstring((home / "out.xml").read_text())  # noqa: S314 - our own
-    assert [suite.get("failures") for suite in suites] == ["0", "1", "1", "2", "2", "2"]
+    assert [suite.get("failures") for suite in suites] == ["0", "1", "1", "2", "2", "2", "2", "1"]
     (home / "out.json").write_text(json.dumps(graded))
     said = run("report", "out.json").output
-    assert "4 of 12 labs solved by 6 people" in said
+    assert "5 of 16 labs solved by 8 people" in said
     assert f"missed most: {WRITE} is_read" in said
     assert f'believed most: {FIX} "A star is harmless." (1)' in said
 
@@ -156,7 +177,7 @@ def test_a_hand_in_cannot_write_beside_its_place(shipped, tmp_path):
     )
     target = tmp_path / "a" / "b"
     labs = [Lab(shipped / FIX)]
-    assert take_answers(tmp_path / "in" / "mallory.zip", labs, target) == (FIX,)
+    assert take_answers(tmp_path / "in" / "mallory.zip", labs, target) == {FIX: ""}
     assert [str(file.relative_to(tmp_path / "a")) for file in (tmp_path / "a").rglob("*") if file.is_file()] == [
         f"b/{FIX}/key-policy.json"
     ]

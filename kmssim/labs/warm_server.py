@@ -1,8 +1,9 @@
-"""`python -m kmssim.labs.code_server`: a warm process that forks one child for each code check.
+"""`python -m kmssim.labs.warm_server FOLDER`: a warm process that forks one child for each task of a lab's checks.
 
-It reads tasks from standard input and writes answers to standard output, a JSON list a line each. moto and boto3 are
-loaded once; a check then starts in a twentieth of a second. Whatever the child does, the server lives: it kills the
-child's whole process group when its time is over, and says how the child ended.
+It reads tasks from standard input and writes answers to standard output, a JSON list a line each. A task runs a code
+check, or makes a lab's requests in the sandbox; it works in a folder of its own in FOLDER. moto and boto3 are loaded
+once, and what they do only once is done before a child needs it. Whatever the child does, the server lives: it kills
+the child's whole process group when its time is over, and says how the child ended.
 """
 
 from __future__ import annotations
@@ -10,44 +11,81 @@ from __future__ import annotations
 import gc
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 _MOST_PRINTED = 4000
 _A_LOT = 1 << 16
+_WARM_WORLD = Path(__file__).with_name("warm_world.json")
+
+
+_Work = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def serve() -> None:
     """Answer lists of tasks, a list a line, until standard input ends."""
-    _warm_up()
+    does = _load()
+    is_warm = False
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer_all(json.loads(line))) + "\n")
+        sys.stdout.write(json.dumps(answer_all(json.loads(line), does)) + "\n")
         sys.stdout.flush()
+        if not is_warm:  # now that nobody waits: a single check would have waited longer for this than it gains
+            _warm_up()
+            is_warm = True
 
 
-def _warm_up() -> None:
-    """Load what every check needs, down to moto's backends, which load when they are first used."""
-    from kmssim.labs import code_child  # noqa: F401, PLC0415 - after the process is known to serve
+def _load() -> Mapping[str, _Work]:
+    """Load what every task needs. What a task may say that it `does`, and the function that does it."""
+    from kmssim.labs.code_child import run_code  # noqa: PLC0415 - after the process is known to serve
+    from kmssim.labs.simulating import make_requests  # noqa: PLC0415
     from kmssim.sandbox.sandbox import Sandbox  # noqa: PLC0415
     from kmssim.starting_world import starting_world  # noqa: PLC0415
 
     with Sandbox(starting_world()):
-        pass
+        pass  # moto's backends load when they are first used
+    _freeze()
+    return {"code": run_code, "simulate": make_requests, "nothing": _do_nothing}
+
+
+def _do_nothing(task: dict[str, Any]) -> dict[str, Any]:
+    """For whoever wants to know whether tasks are done at all."""
+    del task
+    return {"outcome": "pass", "said": ""}
+
+
+def _warm_up() -> None:
+    """Make calls to every service once: the models are read then, and the engine that rules is started."""
+    from kmssim.sandbox.bench import Bench  # noqa: PLC0415 - loaded already
+    from kmssim.scenario import load_scenario  # noqa: PLC0415
+
+    scenario = load_scenario(_WARM_WORLD)
+    with Bench(scenario.world) as bench:
+        for request in scenario.requests:
+            bench.observe_sandbox(request.call)
+    _freeze()
+
+
+def _freeze() -> None:
     gc.collect()
     gc.freeze()  # a child that looks at everything for garbage would copy every page
 
 
 @dataclass
 class _Child:
-    """A child at work. `scratch`: the folder that it works in; `said`: what it wrote; `over`: its time is over."""
+    """A child at work. `scratch`: the folder that it works in; `said`: what it wrote; `over`: its time is over.
+
+    `token`: what an answer must bear. Code that writes into whatever is open does not know it.
+    """
 
     at: int
     pid: int
@@ -55,11 +93,12 @@ class _Child:
     printed: BinaryIO
     deadline: float
     scratch: str
+    token: str
     said: bytes = b""
     over: bool = False
 
 
-def answer_all(tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def answer_all(tasks: Sequence[dict[str, Any]], does: Mapping[str, _Work]) -> list[dict[str, Any]]:
     """Run tasks, as many at a time as there are processors, and give their answers in their order."""
     answers: list[dict[str, Any]] = [{} for _ in tasks]
     waiting = list(enumerate(tasks))
@@ -67,23 +106,31 @@ def answer_all(tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     while waiting or working:
         while waiting and len(working) < (os.cpu_count() or 1):
             at, task = waiting.pop(0)
-            working.append(_start(at, task))
+            working.append(_start(at, task, does[task["does"]]))
         for child in _ended(working):
             working.remove(child)
             answers[child.at] = _end(child)
     return answers
 
 
-def _start(at: int, task: dict[str, Any]) -> _Child:
+def _folder() -> str:
+    """Where tasks have their folders: as we were told."""
+    return sys.argv[1]
+
+
+def _start(at: int, task: dict[str, Any], work: _Work) -> _Child:
     printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the child has ended
-    scratch = tempfile.mkdtemp(prefix="kmssim-lab-")
+    scratch = tempfile.mkdtemp(dir=_folder())
     reading, writing = os.pipe()
+    token = secrets.token_hex(16)
     pid = os.fork()
     if not pid:
         os.close(reading)
-        _be_the_child({**task, "scratch": scratch}, writing, printed.fileno())
+        _be_the_child(
+            lambda: {**work({**task, "scratch": scratch}), "token": token}, scratch, writing, printed.fileno()
+        )
     os.close(writing)
-    return _Child(at, pid, reading, printed, time.monotonic() + task["seconds"], scratch)
+    return _Child(at, pid, reading, printed, time.monotonic() + task["seconds"], scratch, token)
 
 
 def _ended(working: Sequence[_Child]) -> list[_Child]:
@@ -128,7 +175,7 @@ def _end(child: _Child) -> dict[str, Any]:
     return answer
 
 
-def _be_the_child(task: dict[str, Any], writing: int, printed: int) -> None:
+def _be_the_child(work: Callable[[], dict[str, Any]], scratch: str, writing: int, printed: int) -> None:
     """Never returns."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
@@ -137,10 +184,8 @@ def _be_the_child(task: dict[str, Any], writing: int, printed: int) -> None:
         os.dup2(source, target)
     status = 1
     try:
-        from kmssim.labs.code_child import run  # noqa: PLC0415 - loaded already
-
-        tempfile.tempdir = task["scratch"]
-        answer = json.dumps(run(task)).encode()
+        tempfile.tempdir = scratch
+        answer = json.dumps(work()).encode()
         sys.stdout.flush()
         sys.stderr.flush()
         while answer:
@@ -161,7 +206,8 @@ def _read(child: _Child, status: int) -> dict[str, Any]:
         return {"outcome": "time limit", "said": ""}
     if _is_whole(child.said):
         answer: dict[str, Any] = json.loads(child.said)
-        return answer
+        if answer.pop("token", None) == child.token:
+            return answer
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) != signal.SIGKILL:
         return {"outcome": "fail", "said": f"your code was ended by signal {os.WTERMSIG(status)}."}
     return {"outcome": "fail", "said": "your code ended the whole process before the check was done."}
@@ -169,3 +215,5 @@ def _read(child: _Child, status: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     serve()
+    shutil.rmtree(_folder(), ignore_errors=True)  # whoever started us may have ended without a word
+    os._exit(0)  # what is loaded has nothing to put away, and says odd things on the way out
