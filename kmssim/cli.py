@@ -20,8 +20,8 @@ from kmssim.errors import KmssimError
 from kmssim.verbs.options import BAD_INPUT, FINE, INTERRUPTED
 
 VERBS = (
-    "decide", "compare", "explain-error", "diff", "who-can", "can", "advise", "audit", "import", "lab", "pages",
-    "serve", "seed", "authority", "rule", "schema",
+    "decide", "compare", "explain-error", "diff", "who-can", "can", "sweep", "advise", "audit", "import", "lab",
+    "pages", "serve", "seed", "authority", "rule", "schema",
 )  # fmt: skip
 
 
