@@ -6,6 +6,7 @@ import difflib
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from kmssim.labs.folder import Lab
 from kmssim.labs.metadata import Metadata
@@ -36,6 +37,24 @@ def task_text(workspace: Workspace, lab: Lab) -> str:
     first = "kmssim lab predict" if any(check.kind == "prediction" for check in metadata.checks) else "kmssim lab watch"
     lines.append(f"Now: {first}   ·   kmssim lab check   ·   kmssim lab hint")
     return "\n".join(lines) + "\n"
+
+
+def task_json(workspace: Workspace, lab: Lab) -> dict[str, Any]:
+    """The same as data."""
+    answer = workspace.answer(lab)
+    metadata = answer.metadata
+    return {
+        "id": lab.id,
+        "title": metadata.title,
+        "part": metadata.part,
+        "type": metadata.type,
+        "level": metadata.level,
+        "minutes": metadata.minutes,
+        "story": metadata.story,
+        "task": metadata.task,
+        "edit": [{"file": str(answer.file(edit.path)), "about": edit.about} for edit in metadata.edit],
+        "checks": [{"id": check.id, "kind": check.kind, "claim": check.claim} for check in metadata.checks],
+    }
 
 
 def _shown(path: Path) -> str:

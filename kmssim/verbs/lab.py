@@ -20,6 +20,15 @@ _MODULES: Mapping[str, tuple[str, ...]] = {
     "lab_author": _AUTHOR,
     "lab_teach": _TEACH,
 }
+_EXAMPLES = {
+    "start": "my-labs", "list": "--part grants", "next": "", "goto": "06", "skip": "06", "show": "06",
+    "status": "--json", "watch": "06", "check": "06", "predict": "16", "explain": "workload_decrypts --lab 01",
+    "compare": "06", "hint": "--level 1", "diff": "06", "reset": "06", "solution": "06 --give-up", "doctor": "",
+    "open": "06 --page", "new": "25_some_words --type fix", "verify": "06", "mutate": "06", "render": "--check",
+    "schema": "", "text": "de 06", "time": "06", "pack": "--labs 01,06 --seed 7 --out class.zip",
+    "grade": "hand-ins --seed 7 --csv grades.csv", "report": "grades.json",
+}  # fmt: skip
+"""What `kmssim lab VERB --help` shows, by verb."""
 _MODULE_OF = {verb: module for module, verbs in _MODULES.items() for verb in verbs}
 _TITLES = {"Learn": (*_LEARN, *_CHECK, *_HELP), "Write labs": _AUTHOR, "Teach": _TEACH}
 
@@ -39,6 +48,7 @@ class LabVerbs(click.Group):
             return None
         module = import_module(f"kmssim.verbs.{_MODULE_OF[cmd_name]}")
         found: click.Command = module.COMMANDS[cmd_name]
+        found.epilog = f"Example: kmssim lab {cmd_name} {_EXAMPLES[cmd_name]}".rstrip()
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

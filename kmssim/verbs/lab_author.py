@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from kmssim.verbs.options import FINDING, FINE, print_json
+from kmssim.verbs.options import FINDING, FINE, print_json, say, with_json
 
 _MOST_NAMED = 6
 _MOST_TIMES = 20
@@ -23,12 +23,14 @@ _MOST_TIMES = 20
     "--type", "kind", type=click.Choice(["predict", "fix", "write", "attack"]), default="fix", show_default=True
 )
 @click.option("--in", "folder", type=click.Path(path_type=Path, file_okay=False), help="Instead of `labs` here.")
-def new(lab_id: str, kind: str, folder: Path | None) -> None:
+@with_json
+def new(lab_id: str, kind: str, folder: Path | None, *, as_json: bool) -> None:
     """Write the folder of a new lab, ID such as 25_some_words, complete in form."""
     from kmssim.labs.new import write_new_lab
 
     target = write_new_lab(folder or Path("labs"), lab_id, kind)
-    click.echo(f"{target} is written. Now: its sentences, its scenario, and `kmssim lab verify {target}`.")
+    text = f"{target} is written. Now: its sentences, its scenario, and `kmssim lab verify {target}`."
+    say({"folder": str(target)}, text, as_json=as_json)
 
 
 @click.command
@@ -99,16 +101,19 @@ def mutate(name: str, *, as_json: bool) -> None:
 
 @click.command
 @click.option("--check", "only_check", is_flag=True, help="Only say which pages are stale.")
-def render(*, only_check: bool) -> None:
+@with_json
+def render(*, only_check: bool, as_json: bool) -> None:
     """Make the pages of all labs anew."""
-    from kmssim.pages.__main__ import main as make_pages
+    from kmssim.pages.__main__ import make_pages
 
-    sys.exit(make_pages(["--check"] if only_check else []))
+    sys.exit(make_pages(None, only_check=only_check, as_json=as_json))
 
 
 @click.command
-def schema() -> None:
+@click.option("--json", "as_json", is_flag=True, help="A schema is JSON anyway.")
+def schema(*, as_json: bool) -> None:
     """Print the JSON Schema of a lab's metadata.json."""
+    del as_json
     from kmssim.labs.metadata import metadata_schema
 
     print_json(metadata_schema())
@@ -118,22 +123,26 @@ def schema() -> None:
 @click.argument("language", metavar="LANG")
 @click.argument("names", metavar="LAB...", nargs=-1)
 @click.option("--write", is_flag=True, help="Write text/LANG.json with the English texts that are missing.")
-def text(language: str, names: Sequence[str], *, write: bool) -> None:
+@with_json
+def text(language: str, names: Sequence[str], *, write: bool, as_json: bool) -> None:
     """What is not translated into LANG (two letters) yet."""
     from kmssim.labs.folder import find_lab, find_labs
     from kmssim.labs.texts import untranslated, write_missing
 
+    lines, found = [], {}
     for lab in [find_lab(name) for name in names] or find_labs():
-        missing = untranslated(lab, language)
+        missing = found[lab.id] = list(untranslated(lab, language))
         shown = ", ".join([*missing[:_MOST_NAMED], *(["…"] if len(missing) > _MOST_NAMED else [])])
-        click.echo(f"{lab.id}: " + (f"{len(missing)} missing ({shown})" if missing else "complete"))
+        lines.append(f"{lab.id}: " + (f"{len(missing)} missing ({shown})" if missing else "complete"))
         if write and missing:
-            click.echo(f"  written: {write_missing(lab, language)}")
+            lines.append(f"  written: {write_missing(lab, language)}")
+    say(found, "\n".join(lines), as_json=as_json)
 
 
 @click.command
 @click.argument("names", metavar="LAB...", nargs=-1)
-def time(names: Sequence[str]) -> None:
+@with_json
+def time(names: Sequence[str], *, as_json: bool) -> None:
     """Which checks take the longest, with the solution's documents."""
     from kmssim.labs.checking import check_answer
     from kmssim.labs.folder import find_lab, find_labs
@@ -145,8 +154,10 @@ def time(names: Sequence[str]) -> None:
             report = check_answer(solution_of(lab))
             taken.append((report.seconds, lab.id, "all checks, with the sandbox"))
             taken += [(each.seconds, lab.id, each.check.id) for each in report.results]
-    for seconds, lab_id, what in sorted(taken, reverse=True)[:_MOST_TIMES]:
-        click.echo(f"{seconds:7.3f} s  {lab_id}  {what}")
+    longest = sorted(taken, reverse=True)[:_MOST_TIMES]
+    lines = [f"{seconds:7.3f} s  {lab_id}  {what}" for seconds, lab_id, what in longest]
+    data = [{"seconds": seconds, "lab": lab_id, "what": what} for seconds, lab_id, what in longest]
+    say(data, "\n".join(lines), as_json=as_json)
 
 
 COMMANDS = {

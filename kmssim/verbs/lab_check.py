@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from kmssim.verbs.options import is_colored, print_json
+from kmssim.verbs.options import is_colored, print_json, with_json
 
 if TYPE_CHECKING:
     from kmssim.labs.folder import Lab
@@ -97,8 +98,9 @@ def _text(workspace: Workspace, report: Report, *, plain: bool | None, whole: bo
 @click.option("--poll", type=click.FloatRange(0.01, 60), metavar="SECONDS", help="How often to look (0.03).")
 @click.option("--manual", is_flag=True, help="Check when c or Enter is pressed, not on a save.")
 @click.option("--once", is_flag=True, hidden=True, help="Look once and end; for tests.")
+@click.option("--json", "as_json", is_flag=True, help="Print what each check finds as a line of JSON.")
 @_plain
-def watch(name: str | None, poll: float | None, *, manual: bool, once: bool, plain: bool | None) -> None:
+def watch(name: str | None, poll: float | None, *, manual: bool, once: bool, as_json: bool, plain: bool | None) -> None:
     """Check LAB (the current one) on every save, until q.
 
     Keys: c check, h hint, p predict, d diff, r reset, n next, q quit. Nothing moves on by itself.
@@ -106,7 +108,7 @@ def watch(name: str | None, poll: float | None, *, manual: bool, once: bool, pla
     from kmssim.labs.watching import PAUSE, Watch
     from kmssim.labs.workspace import find_workspace
 
-    session = _Session(find_workspace(), plain=plain)
+    session = _Session(find_workspace(), plain=plain, as_json=as_json)
     session.go_to(name)
     Watch(session.answer, session.check, session.keys, manual, poll or PAUSE).run(1 if once else None)
 
@@ -114,8 +116,9 @@ def watch(name: str | None, poll: float | None, *, manual: bool, once: bool, pla
 class _Session:
     """What a watching terminal does; the lab may change under way."""
 
-    def __init__(self, workspace: Workspace, *, plain: bool | None) -> None:
+    def __init__(self, workspace: Workspace, *, plain: bool | None, as_json: bool) -> None:
         self.workspace = workspace
+        self.as_json = as_json
         self.plain = plain
         self.lab = workspace.find()
 
@@ -134,7 +137,13 @@ class _Session:
         import time
 
         begun = time.perf_counter()
-        text = _text(self.workspace, _checked(self.workspace, self.lab), plain=self.plain)
+        report = _checked(self.workspace, self.lab)
+        if self.as_json:
+            from kmssim.labs.report_json import report_json
+
+            click.echo(json.dumps(report_json(report), ensure_ascii=False))
+            return
+        text = _text(self.workspace, report, plain=self.plain)
         click.echo(f"\n{'-' * 72}\n{text}")
         files = ", ".join(edit.path for edit in self.answer().metadata.edit)
         now = time.strftime("%H:%M:%S")
@@ -170,12 +179,20 @@ class _Session:
 
 @click.command
 @click.argument("name", metavar="LAB", required=False)
-def predict(name: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the open questions as JSON, and ask nothing.")
+def predict(name: str | None, *, as_json: bool) -> None:
     """Answer before running: for each question the verdict and the layer that decides."""
     from kmssim.labs.workspace import find_workspace
 
     workspace = find_workspace()
-    sys.exit(0 if _predict_all(workspace, workspace.find(name)) else 1)
+    lab = workspace.find(name)
+    if as_json:
+        from kmssim.labs.predicting import Questions
+
+        still_open = Questions(workspace.answer(lab)).open
+        print_json([{"question": each.text, "parts": dict(each.parts)} for each in still_open])
+        return
+    sys.exit(0 if _predict_all(workspace, lab) else 1)
 
 
 def _predict_all(workspace: Workspace, lab: Lab) -> bool:
@@ -224,18 +241,23 @@ def _scenario_of(answer: Variant) -> Scenario:
 @click.argument("request_name", metavar="REQUEST")
 @click.option("--lab", "name", metavar="LAB", help="Of this lab; without it, of the current one.")
 @click.option("--trace", is_flag=True, help="Show the trace as a tree.")
-def explain(request_name: str, name: str | None, *, trace: bool) -> None:
+@with_json
+def explain(request_name: str, name: str | None, *, trace: bool, as_json: bool) -> None:
     """Explain REQUEST of the lab, or the request of a CHECK, with your documents."""
     from kmssim.evaluator.pdp import decide
     from kmssim.labs.workspace import find_workspace
-    from kmssim.render import decision_text
+    from kmssim.render import decision_json, decision_text
 
     workspace = find_workspace()
     answer = workspace.answer(workspace.find(name))
     of_check = {each.id: each.request for each in answer.metadata.checks if each.request}
     scenario = _scenario_of(answer)
     request = scenario.request(of_check.get(request_name, request_name))
-    click.echo(decision_text(request.name, decide(scenario.world, request.call), scenario.file, trace=trace), nl=False)
+    decision = decide(scenario.world, request.call)
+    if as_json:
+        print_json(decision_json(request.name, decision, brief=not trace))
+    else:
+        click.echo(decision_text(request.name, decision, scenario.file, trace=trace), nl=False)
 
 
 @click.command

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kmssim.verbs.options import print_json, say, with_json
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
 @click.command
 @click.argument("name", metavar="LAB", required=False)
 @click.option("--level", type=click.IntRange(1, 3), help="This hint, and not the next one.")
-def hint(name: str | None, level: int | None) -> None:
+@with_json
+def hint(name: str | None, level: int | None, *, as_json: bool) -> None:
     """The next of three hints: the rule, the element, the way with a hole."""
     from kmssim.labs.workspace import find_workspace
 
     workspace = find_workspace()
-    click.echo(next_hint(workspace, workspace.find(name), level), nl=False)
+    lab = workspace.find(name)
+    text = next_hint(workspace, lab, level)
+    say({"lab": lab.id, "seen": workspace.read().of(lab.id).hints, "text": text}, text, as_json=as_json)
 
 
 def next_hint(workspace: Workspace, lab: Lab, level: int | None) -> str:
@@ -41,12 +46,15 @@ def next_hint(workspace: Workspace, lab: Lab, level: int | None) -> str:
 
 @click.command
 @click.argument("name", metavar="LAB", required=False)
-def diff(name: str | None) -> None:
+@with_json
+def diff(name: str | None, *, as_json: bool) -> None:
     """Your answer against the exercise as shipped; once the lab is done, against the solution."""
     from kmssim.labs.workspace import find_workspace
 
     workspace = find_workspace()
-    click.echo(diff_text(workspace, workspace.find(name)))
+    lab = workspace.find(name)
+    text = diff_text(workspace, lab)
+    say({"lab": lab.id, "text": text}, text, as_json=as_json)
 
 
 def diff_text(workspace: Workspace, lab: Lab) -> str:
@@ -70,19 +78,22 @@ def diff_text(workspace: Workspace, lab: Lab) -> str:
 @click.command
 @click.argument("name", metavar="LAB", required=False)
 @click.option("--all", "every", is_flag=True, help="Every lab.")
-def reset(name: str | None, *, every: bool) -> None:
+@with_json
+def reset(name: str | None, *, every: bool, as_json: bool) -> None:
     """Put LAB (the current one) back as shipped. What was there is kept in a dated copy beside it."""
     from kmssim.labs.workspace import find_workspace
 
     workspace = find_workspace()
-    for lab in workspace.labs() if every else [workspace.find(name)]:
-        click.echo(f"{lab.id} is as shipped again; what was there is in {workspace.reset(lab)}.")
+    kept = {lab.id: workspace.reset(lab) for lab in (workspace.labs() if every else [workspace.find(name)])}
+    lines = [f"{lab_id} is as shipped again; what was there is in {copy}." for lab_id, copy in kept.items()]
+    say({lab_id: str(copy) for lab_id, copy in kept.items()}, "\n".join(lines), as_json=as_json)
 
 
 @click.command
 @click.argument("name", metavar="LAB", required=False)
 @click.option("--give-up", is_flag=True, help="Show it although the lab is not done; that is noted.")
-def solution(name: str | None, *, give_up: bool) -> None:
+@with_json
+def solution(name: str | None, *, give_up: bool, as_json: bool) -> None:
     """The solution of LAB (the current one), once it is done."""
     from kmssim.errors import InputError
     from kmssim.labs.progress_file import Standing
@@ -97,29 +108,32 @@ def solution(name: str | None, *, give_up: bool) -> None:
         raise InputError(f"{lab.id} is not done", hint="`kmssim lab hint` helps; --give-up shows it all the same")
     if not is_done:
         workspace.note(lab, gave_up=True)
-    click.echo(solution_text(lab), nl=False)
+    text = solution_text(lab)
+    say({"lab": lab.id, "text": text}, text, as_json=as_json)
 
 
 @click.command
-def doctor() -> None:
+@with_json
+def doctor(*, as_json: bool) -> None:
     """Look whether this machine is fit for the labs."""
     from kmssim.labs.doctor import examine
     from kmssim.labs.outcomes import ExitCode
     from kmssim.labs.workspace import find_workspace_near
 
     folder = find_workspace_near()
-    fine = True
-    for finding in examine(folder):
-        fine = fine and finding.fine
-        click.echo(f"{'ok   ' if finding.fine else 'WRONG'} {finding.name}: {finding.said}")
-    sys.exit(0 if fine else ExitCode.MACHINE.value)
+    found = list(examine(folder))
+    lines = [f"{'ok   ' if each.fine else 'WRONG'} {each.name}: {each.said}" for each in found]
+    data = [{"name": each.name, "fine": each.fine, "said": each.said} for each in found]
+    say(data, "\n".join(lines), as_json=as_json)
+    sys.exit(0 if all(each.fine for each in found) else ExitCode.MACHINE.value)
 
 
 @click.command(name="open")
 @click.argument("name", metavar="LAB", required=False)
 @click.option("--page", is_flag=True, help="The page with the picture, in a browser.")
 @click.option("--list", "listed", is_flag=True, help="The page of all labs with your progress, in a browser.")
-def open_lab(name: str | None, *, page: bool, listed: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the files as JSON, and open nothing.")
+def open_lab(name: str | None, *, page: bool, listed: bool, as_json: bool) -> None:
     """Open the files of LAB (the current one) in your editor: $VISUAL, $EDITOR, or what the system takes."""
     from kmssim.labs.workspace import find_workspace
 
@@ -129,6 +143,9 @@ def open_lab(name: str | None, *, page: bool, listed: bool) -> None:
     files = [str(answer.file(edit.path)) for edit in answer.metadata.edit]
     if page or listed:
         files = [str(_made_anew(workspace, None if listed else lab))]
+    if as_json:
+        print_json(files)
+        return
     editor = None if page or listed else os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if editor:
         sys.exit(_edited_by(editor, files))

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmssim.verbs.options import print_json
+from kmssim.verbs.options import print_json, say, with_json
+
+if TYPE_CHECKING:
+    from kmssim.labs.folder import Lab
+    from kmssim.labs.workspace import Workspace
 
 
 @click.command
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
-def start(folder: Path | None) -> None:
+@with_json
+def start(folder: Path | None, *, as_json: bool) -> None:
     """Write the labs into FOLDER (kmssim-labs), and show the first task.
 
     Labs that are there already stay as they are; new ones are added.
     """
-    from kmssim.labs.showing import status_line, task_text
+    from kmssim.labs.showing import status_line, task_json, task_text
     from kmssim.labs.workspace import DEFAULT_NAME, find_workspace_here
     from kmssim.labs.workspace import start as start_in
 
     workspace, added = start_in(folder or find_workspace_here() or Path(DEFAULT_NAME))
-    click.echo(f"{len(added)} labs written to {workspace.folder}. {status_line(workspace.standings())}.\n")
     lab = workspace.find()
     workspace.go_to(lab)
-    click.echo(task_text(workspace, lab), nl=False)
+    text = f"{len(added)} labs written to {workspace.folder}. {status_line(workspace.standings())}.\n\n"
+    text += task_text(workspace, lab)
     if Path.cwd().resolve() != workspace.folder.resolve():
-        click.echo(f"\nFirst: cd {workspace.folder}")
+        text += f"\nFirst: cd {workspace.folder}\n"
+    written = {"folder": str(workspace.folder), "written": [str(each) for each in added]}
+    say({**written, "task": task_json(workspace, lab)}, text, as_json=as_json)
 
 
 @click.command(name="list")
@@ -67,36 +74,49 @@ def _said(each: Any) -> dict[str, object]:  # noqa: ANN401 - labs are imported w
 
 
 @click.command(name="next")
-def next_lab() -> None:
+@with_json
+def next_lab(*, as_json: bool) -> None:
     """Go on to the next open lab, and show its task."""
-    from kmssim.labs.showing import status_line, task_text
+    from kmssim.labs.showing import status_line
     from kmssim.labs.workspace import find_workspace
 
     workspace = find_workspace()
     lab = workspace.next()
     if lab is None:
-        click.echo(f"No lab is open: {status_line(workspace.standings())}.")
+        say(None, f"No lab is open: {status_line(workspace.standings())}.", as_json=as_json)
         return
     workspace.go_to(lab)
-    click.echo(task_text(workspace, lab), nl=False)
+    _show(workspace, lab, as_json=as_json)
+
+
+def _show(workspace: Workspace, lab: Lab, *, as_json: bool) -> None:
+    """The task; and the way there, for who stands in another lab's folder, where every verb means that lab."""
+    from kmssim.labs.showing import task_json, task_text
+
+    text = task_text(workspace, lab)
+    here, there = Path.cwd().resolve(), workspace.copy_of(lab).resolve()
+    if here.is_relative_to(workspace.folder.resolve()) and here != workspace.folder.resolve():
+        text += "" if here.is_relative_to(there) else f"\nFirst: cd {there}\n"
+    say(task_json(workspace, lab), text, as_json=as_json)
 
 
 @click.command
 @click.argument("name", metavar="LAB")
-def goto(name: str) -> None:
+@with_json
+def goto(name: str, *, as_json: bool) -> None:
     """Go to LAB, whichever it is, and show its task."""
-    from kmssim.labs.showing import task_text
     from kmssim.labs.workspace import find_workspace
 
     workspace = find_workspace()
     lab = workspace.find(name)
     workspace.go_to(lab)
-    click.echo(task_text(workspace, lab), nl=False)
+    _show(workspace, lab, as_json=as_json)
 
 
 @click.command
 @click.argument("name", metavar="LAB", required=False)
-def skip(name: str | None) -> None:
+@with_json
+def skip(name: str | None, *, as_json: bool) -> None:
     """Leave LAB (the current one) out. Skipped is not done, and you can come back."""
     from kmssim.errors import InputError
     from kmssim.labs.workspace import find_workspace
@@ -107,19 +127,22 @@ def skip(name: str | None) -> None:
     lab = workspace.find(name)
     workspace.note(lab, skipped=True)
     following = workspace.next()
-    click.echo(f"{lab.id} is skipped. Come back with: kmssim lab goto {lab.id[:2]}")
-    click.echo(f"next: kmssim lab next   ({following.id})" if following else "No other lab is open.")
+    text = f"{lab.id} is skipped. Come back with: kmssim lab goto {lab.id[:2]}\n"
+    text += f"next: kmssim lab next   ({following.id})" if following else "No other lab is open."
+    say({"skipped": lab.id, "next": following.id if following else None}, text, as_json=as_json)
 
 
 @click.command
 @click.argument("name", metavar="LAB", required=False)
-def show(name: str | None) -> None:
+@with_json
+def show(name: str | None, *, as_json: bool) -> None:
     """The task of LAB (the current one), its files and checks."""
-    from kmssim.labs.showing import task_text
+    from kmssim.labs.showing import task_json, task_text
     from kmssim.labs.workspace import find_workspace
 
     workspace = find_workspace()
-    click.echo(task_text(workspace, workspace.find(name)), nl=False)
+    lab = workspace.find(name)
+    say(task_json(workspace, lab), task_text(workspace, lab), as_json=as_json)
 
 
 @click.command

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kmssim.verbs.options import FINE, print_json
+from kmssim.verbs.options import FINE, print_json, say, with_json
 
 _labs = click.option("--labs", "names", metavar="LAB,LAB…", help="These labs only, by id or number.")
 _seed = click.option("--seed", type=click.IntRange(0), help="Other names, account numbers and key ids, by this number.")
@@ -19,15 +19,17 @@ _seed = click.option("--seed", type=click.IntRange(0), help="Other names, accoun
 @_seed
 @click.option("--no-skip", is_flag=True, help="Labs cannot be skipped.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default="class.zip", show_default=True)
-def pack(names: str | None, seed: int | None, out: Path, *, no_skip: bool) -> None:
+@with_json
+def pack(names: str | None, seed: int | None, out: Path, *, no_skip: bool, as_json: bool) -> None:
     """One zip for a class: exercises and scenarios, no solutions and no checks."""
     from kmssim.labs.packing import pack as pack_labs
     from kmssim.labs.progress_file import Progress
 
     progress = Progress(may_skip=not no_skip, seed=seed, keeping=_keeping(seed))
     packed = pack_labs(_shipped(seed), _split(names), out, progress)
-    click.echo(f"{out}: {len(packed)} labs{f', seed {seed}' if seed is not None else ''}.")
-    click.echo("Hand it out. Each learner unzips it and hands in the folder, zipped, under the learner's name.")
+    text = f"{out}: {len(packed)} labs{f', seed {seed}' if seed is not None else ''}.\n"
+    text += "Hand it out. Each learner unzips it and hands in the folder, zipped, under the learner's name."
+    say({"file": str(out), "labs": [str(each) for each in packed], "seed": seed}, text, as_json=as_json)
 
 
 @click.command
@@ -67,15 +69,16 @@ def grade(  # noqa: PLR0913 - an argument for each option
 
 @click.command
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def report(file: Path) -> None:
+@with_json
+def report(file: Path, *, as_json: bool) -> None:
     """Which checks and which beliefs trip most, from what `grade --json` wrote."""
     from kmssim.labs.grading import missed_lines, read_grades
 
     graded = read_grades(file)
     solved = sum(each.state == "solved" for each in graded.grades)
-    click.echo(f"{solved} of {len(graded.grades)} labs solved by {len({each.who for each in graded.grades})} people")
-    for line in missed_lines(graded):
-        click.echo(line)
+    people, missed = len({each.who for each in graded.grades}), missed_lines(graded)
+    text = "\n".join([f"{solved} of {len(graded.grades)} labs solved by {people} people", *missed])
+    say({"labs": len(graded.grades), "solved": solved, "people": people, "missed": missed}, text, as_json=as_json)
 
 
 def _shipped(seed: int | None) -> Path:

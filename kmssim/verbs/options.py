@@ -21,6 +21,14 @@ def print_json(data: Any) -> None:  # noqa: ANN401 - any JSON
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def say(data: Any, text: str, *, as_json: bool) -> None:  # noqa: ANN401 - any JSON
+    """Print an answer: the text for people, or the data for programs."""
+    if as_json:
+        print_json(data)
+    else:
+        click.echo(text, nl=not text.endswith("\n"))
+
+
 def write_json(data: Any, file: Path) -> None:  # noqa: ANN401 - any JSON
     """Write data as JSON into a file. Raises SetupError when that cannot be done."""
     write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", file)
@@ -69,6 +77,7 @@ def is_colored() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+with_json = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 with_authority = click.option(
     "--authority",
     metavar="NAME",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kmssim.verbs.audit import audit_options, read_subject, read_today
-from kmssim.verbs.options import read_named, with_authority, write_text
+from kmssim.verbs.options import print_json, read_named, with_authority, with_json, write_text
 
 if TYPE_CHECKING:
     from kmssim.evaluator.decision import Authority
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from kmssim.scenario import Scenario, ScenarioRequest
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: kmssim pages build labs")
 def pages() -> None:
     """Static pages: no script, no network, readable from a file. They draw decisions and hold no rule."""
 
 
+_drawn = click.option("--json", "as_json", is_flag=True, help="Print the data that the page draws, and no page.")
 _to_file = click.option("--out", type=Path, metavar="FILE", help="Write the page there; default: standard output.")
 
 
 @pages.command(epilog="Example: kmssim pages build labs")
 @click.argument("folder", required=False, type=Path, metavar="[DIR]")
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; name the stale pages and exit with 1.")
-def build(folder: Path | None, *, only_check: bool) -> None:
+@with_json
+def build(folder: Path | None, *, only_check: bool, as_json: bool) -> None:
     """Make the index.html of every lab in DIR, and the page that lists them. Default: the labs here.
 
     In a learner's folder the list shows the learner's own progress.
@@ -38,20 +40,20 @@ def build(folder: Path | None, *, only_check: bool) -> None:
 
     learners = find_workspace_here() if folder is None else folder if holds_progress(folder) else None
     sys.exit(
-        make_pages(folder, only_check=only_check)
+        make_pages(folder, only_check=only_check, as_json=as_json)
         if learners is None
-        else _learners(workspace_at(learners), only_check=only_check)
+        else _learners(workspace_at(learners), only_check=only_check, as_json=as_json)
     )
 
 
-def _learners(workspace: Workspace, *, only_check: bool) -> int:
+def _learners(workspace: Workspace, *, only_check: bool, as_json: bool) -> int:
+    from kmssim.pages.__main__ import changed_text
     from kmssim.pages.build import stale_pages, write_pages
     from kmssim.pages.learner import learner_pages
 
     pages = learner_pages(workspace)
     stale = list(stale_pages(pages)) if only_check else write_pages(pages)
-    for path in stale:
-        click.echo(f"{'stale' if only_check else 'written'}: {path}")
+    click.echo(changed_text(stale, only_check=only_check, as_json=as_json), nl=False)
     return 1 if only_check and stale else 0
 
 
@@ -60,8 +62,11 @@ def _learners(workspace: Workspace, *, only_check: bool) -> int:
 @click.option("--request", "name", required=True, metavar="NAME", help="Which request of SCENARIO.")
 @click.option("--compare", "with_moto", is_flag=True, help="Make the call for real too, and ask moto alone.")
 @_to_file
+@_drawn
 @with_authority
-def decision(scenario: str, name: str, out: Path | None, authority: str | None, *, with_moto: bool) -> None:
+def decision(
+    scenario: str, name: str, out: Path | None, authority: str | None, *, with_moto: bool, as_json: bool
+) -> None:
     """Show one decision: the path through the layers, each statement, the causal sentence."""
     from kmssim.authority import find_authority
     from kmssim.evaluator.pdp import decide
@@ -72,8 +77,11 @@ def decision(scenario: str, name: str, out: Path | None, authority: str | None, 
     request = read.request(name)
     decided = decide(read.world, request.call, ruler)
     row = _compared(read, request, ruler) if with_moto else None
-    data = decision_data(name, decided, read.file)
-    _write(decision_page({**data, "ruled_by": ruled_by(decided), "comparison": row}), out)
+    data = {**decision_data(name, decided, read.file), "ruled_by": ruled_by(decided), "comparison": row}
+    if as_json:
+        print_json(data)
+    else:
+        _write(decision_page(data), out)
 
 
 def _compared(read: Scenario, request: ScenarioRequest, ruler: Authority) -> dict[str, Any]:
@@ -91,6 +99,7 @@ def _compared(read: Scenario, request: ScenarioRequest, ruler: Authority) -> dic
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @audit_options(fail_on="The mark that the page holds the audit to; the exit code stays 0.")
 @_to_file
+@_drawn
 @with_authority
 def audit(  # noqa: PLR0913 - an argument for each option
     files: tuple[str, ...],
@@ -101,6 +110,7 @@ def audit(  # noqa: PLR0913 - an argument for each option
     account: str | None,
     out: Path | None,
     authority: str | None,
+    as_json: bool,
 ) -> None:
     """Show an audit so that whoever answers for the keys can read it. Each FILE is as in `kmssim audit`."""
     from kmssim.audit.report import report_json
@@ -111,7 +121,11 @@ def audit(  # noqa: PLR0913 - an argument for each option
     ruler = find_authority(authority)
     audited = [audit_subject(read_subject(file, account), ruler) for file in files]
     outcome = put_off(audited, suppressions, read_today(today))
-    _write(audit_page(report_json(outcome, threshold)), out)
+    data = report_json(outcome, threshold)
+    if as_json:
+        print_json(data)
+    else:
+        _write(audit_page(data), out)
 
 
 def _write(page: str, out: Path | None) -> None:

@@ -7,7 +7,7 @@ import click
 from kmssim.verbs.options import print_json, read_named
 
 
-@click.command(epilog="Example: kmssim import exports/ | kmssim seed - --endpoint http://127.0.0.1:5000")
+@click.command(epilog="Example: kmssim import exports/ | kmssim seed --endpoint http://127.0.0.1:5000")
 @click.argument("scenario", default="-")
 @click.option("--endpoint", envvar="KMSSIM_ENDPOINT", metavar="URL", required=True,
               help="The URL of a running `kmssim serve`; KMSSIM_ENDPOINT says it, too.")  # fmt: skip
