@@ -1,12 +1,14 @@
 """The common workload: one Region, one key, forty roles with the same policies, varied calls.
 
-`world()` is the declared world, `calls(2000)` are the calls, the same ones for the same seed. Tags and the Region asked
-for are stated with the call, as other simulators take them, too.
+`world()` is the declared world, `documents()` its policies as JSON, which other programs read as well; `calls(2000)` are
+the calls, the same ones for the same seed. Tags and the Region asked for are stated with the call, as other simulators
+take them, too.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from kmssim.evaluator.policy import PolicyKind, parse_policy
 from kmssim.evaluator.request import Call, parse_principal
@@ -22,8 +24,8 @@ def _statement(sid, effect, action, resource="*", **more):
     return {"Sid": sid, "Effect": effect, "Action": action, "Resource": resource, **more}
 
 
-def _policy(kind, *statements):
-    return parse_policy({"Version": "2012-10-17", "Statement": list(statements)}, kind)
+def _document(*statements):
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def _role(name):
@@ -31,8 +33,7 @@ def _role(name):
 
 
 def _identity():
-    return _policy(
-        PolicyKind.IDENTITY,
+    return _document(
         _statement("Logs", "Allow", ["logs:CreateLogGroup", "logs:PutLogEvents"], "arn:aws:logs:*:*:*"),
         _statement(
             "S3", "Allow", ["s3:GetObject", "s3:PutObject"], ["arn:aws:s3:::app-data/*", "arn:aws:s3:::app-backup/*"]
@@ -57,8 +58,7 @@ _ADMINISTRATION = [
 
 def _key_policy():
     app, service = "kms:EncryptionContext:app", "s3.us-east-1.amazonaws.com"
-    return _policy(
-        PolicyKind.KEY_POLICY,
+    return _document(
         _statement("Root", "Allow", "kms:*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
         _statement("Admins", "Allow", _ADMINISTRATION, Principal=_role("KeyAdmin")),
         _statement(
@@ -95,29 +95,44 @@ def _key_policy():
     )
 
 
-def world() -> World:
-    """One account in an organization whose SCP limits Regions."""
-    boundary = _policy(
-        PolicyKind.BOUNDARY,
-        _statement("B", "Allow", ["kms:*", "s3:*", "logs:*", "sqs:*"]),
-        _statement("BD", "Deny", ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]),
-    )
+def documents() -> dict[str, object]:
+    """The policies: of every role, its boundary, of the key, and the SCPs level by level from the root down."""
     regions = ["us-east-1", "us-west-2", "eu-west-1"]
-    scp = _policy(
-        PolicyKind.SCP,
-        _statement("Full", "Allow", "*"),
-        _statement("Region", "Deny", "*", Condition={"StringNotEquals": {"aws:RequestedRegion": regions}}),
-    )
-    everything = _policy(PolicyKind.SCP, _statement("Full", "Allow", "*"))
-    identity = _identity()
-    roles = {
-        name: Role(_role(name)["AWS"], name, policies=(identity,), boundary=boundary)
-        for name in ROLES
-    }  # fmt: skip
-    account = Account(
-        ACCOUNT, unit="root", scps=(everything,), roles=roles, keys=(Key(KEY_ID, "us-east-1", ACCOUNT, _key_policy()),)
-    )
-    return World({ACCOUNT: account}, organization=Organization("o-bench", None, {"root": Unit("root", None, (scp,))}))
+    return {
+        "identity": _identity(),
+        "boundary": _document(
+            _statement("B", "Allow", ["kms:*", "s3:*", "logs:*", "sqs:*"]),
+            _statement("BD", "Deny", ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]),
+        ),
+        "key_policy": _key_policy(),
+        "scps": [
+            [
+                _document(
+                    _statement("Full", "Allow", "*"),
+                    _statement("Region", "Deny", "*", Condition={"StringNotEquals": {"aws:RequestedRegion": regions}}),
+                )
+            ],
+            [_document(_statement("Full", "Allow", "*"))],
+        ],
+    }
+
+
+def world_of(given: dict[str, object], names: Sequence[str] = ROLES) -> World:
+    """One account in an organization whose SCP limits Regions, with such policies and roles of these names."""
+    identity = parse_policy(given["identity"], PolicyKind.IDENTITY)
+    boundary = parse_policy(given["boundary"], PolicyKind.BOUNDARY)
+    on_key = parse_policy(given["key_policy"], PolicyKind.KEY_POLICY)
+    on_root, on_account = (tuple(parse_policy(each, PolicyKind.SCP) for each in level) for level in given["scps"])
+    roles = {name: Role(_role(name)["AWS"], name, policies=(identity,), boundary=boundary) for name in names}
+    key = Key(KEY_ID, "us-east-1", ACCOUNT, on_key)
+    account = Account(ACCOUNT, unit="root", scps=on_account, roles=roles, keys=(key,))
+    root = Unit("root", None, on_root)
+    return World({ACCOUNT: account}, organization=Organization("o-bench", None, {"root": root}))
+
+
+def world() -> World:
+    """The world of the workload."""
+    return world_of(documents())
 
 
 def calls(count: int, seed: int = 7) -> list[Call]:
