@@ -36,7 +36,6 @@ def folder(tmp_path_factory):
         (["solution", "01", "--give-up"], 0, "text"),
         (["open", "01"], 0, None),
         (["doctor"], 0, None),
-        (["time", "01"], 0, None),
         (["text", "de", "03"], 0, "03_only_the_application"),
         (["schema"], 0, "properties"),
     ],
