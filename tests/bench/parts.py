@@ -15,13 +15,14 @@ PARTS = {
     "startup": "whole processes of the command; ratio to `python -c pass`",
     "sandbox": "boto3 calls in the sandbox; ratio to moto alone",
     "sweep": "who can do what in a crowd; ratio to a loop of plain Python",
+    "curve": "sweeps from 10^2 to 10^8 pairs, and a picture; ratio to a loop of plain Python",
     "peers": "other programs on the same requests; ratio: how many times ahead of them we are",
     "labs": "a lab watched from a save to the last line, for minutes; ratio to `python -c pass`",
 }
 """Each is a module beside this one: `measure()`, and `measure_short()` if it is in the short form."""
 
-ONLY_WHEN_NAMED = ("labs",)
-"""These take minutes."""
+ONLY_WHEN_NAMED = ("curve", "labs")
+"""These take minutes, or leave a file."""
 
 
 def measured(part: str, *, short: bool) -> Result | None:
