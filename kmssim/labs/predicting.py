@@ -72,7 +72,9 @@ class Questions:
     def _question(self, check: Check) -> Question:
         scenario = self._scenario(check)
         call = scenario.request(check.request).call
-        text = f"  {check.claim}\n  {request_text(call, scenario.world)}"
+        # the claim of a check that is no prediction says how it ends
+        about = check.claim if check in self._answer.metadata.checks else check.request
+        text = f"  {about}\n  {request_text(call, scenario.world)}"
         return Question(check, text, {part: _ASKED[part] for part in check.asks})
 
     def _is_right(self, check: Check) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +132,14 @@ def _differences(
 
 
 def _lines_of(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+    """The lines of a file; JSON in one form, so that what an editor did to it is no difference."""
+    if not file.is_file():
+        return []
+    text = file.read_text(encoding="utf-8", errors="replace")
+    if file.suffix == ".json":
+        with suppress(ValueError):  # shown as it is
+            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    return text.splitlines()
 
 
 def diff_with_hole(answer: Variant) -> str:

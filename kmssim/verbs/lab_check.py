@@ -192,7 +192,15 @@ def predict(name: str | None, *, as_json: bool) -> None:
         still_open = Questions(workspace.answer(lab)).open
         print_json([{"question": each.text, "parts": dict(each.parts)} for each in still_open])
         return
-    sys.exit(0 if _predict_all(workspace, lab) else 1)
+    try:
+        right = _predict_all(workspace, lab)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        from kmssim.errors import InputError
+
+        raise InputError("no answer came", hint="answers can be written into exercise/answers.json as well") from None
+    sys.exit(0 if right else 1)
 
 
 def _predict_all(workspace: Workspace, lab: Lab) -> bool:

@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from kmssim.errors import InputError
 from kmssim.verbs.lab import lab
 
 
@@ -56,3 +57,16 @@ def test_who_stands_in_another_labs_folder_is_told_the_way(folder, monkeypatch):
     assert ran.output.endswith(f"First: cd {folder.resolve() / '02_what_root_says'}\n")
     monkeypatch.chdir(folder)
     assert "First: cd" not in CliRunner().invoke(lab, ["goto", "02"]).output
+
+
+def test_predictions_that_nobody_answers_end_with_a_hint(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match=r"answers\.json"):
+        CliRunner().invoke(lab, ["predict", "16"], input="", catch_exceptions=False)
+
+
+def test_an_editor_that_wrote_the_same_policy_otherwise_made_no_difference(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    file = folder / "03_only_the_application" / "exercise" / "key-policy.json"
+    file.write_text(json.dumps(json.loads(file.read_text())))
+    assert "Nothing has changed" in CliRunner().invoke(lab, ["diff", "03"]).output
