@@ -221,7 +221,7 @@ _NO_GRANT = LayerTrace(Layer.GRANT, Verdict.SILENT, "no_grant", rules=("GR-20",)
 
 def _judge(asked: Asked, role: Role) -> dict[Layer, LayerTrace]:
     """Ask every layer, in AWS's order; the endpoints of a world are those of KMS, and roles have no grants."""
-    own = replace(asked, leg=replace(asked.leg, owner=asked.caller.account))  # the caller's side of two accounts
+    own = asked._replace(leg=replace(asked.leg, owner=asked.caller.account))  # the caller's side of two accounts
     return {
         Layer.RCP: judge_rcp(asked),
         Layer.SCP: judge_scp(asked),

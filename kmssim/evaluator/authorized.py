@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kmssim.evaluator.caller import Caller
 from kmssim.evaluator.decision import PermissionTrace
@@ -15,8 +15,7 @@ from kmssim.evaluator.world import World
 Authorize = Callable[[World, Call, Leg], PermissionTrace]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Authorized:
+class Authorized(NamedTuple):
     """An authorized call at the moment before it runs. `authorize` asks again, in a changed world (TP-7)."""
 
     world: World

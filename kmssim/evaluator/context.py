@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from zlib import crc32
 
 from kmssim.evaluator.caller import Caller
@@ -46,11 +47,12 @@ def derive_request_keys(
     world: World, call: Call, caller: Caller, region: str, owner: str, tags: Mapping[str, str]
 ) -> dict[str, Value]:
     """Those that differ from call to call; see `derive_global_keys`."""
-    keys = _request_keys(call, region)
+    now = current_time(call)
+    keys: dict[str, Value] = {"aws:requestedregion": region, **_time_keys(now)}
     if caller.is_service:
         keys["aws:principalaccount"] = account_behind(caller, owner)
     else:
-        keys.update(session_keys(call, caller))
+        keys.update(_session_keys(call, caller, now))
     keys.update(_forwarding_keys(call))
     keys.update(_network_keys(world, call, caller))
     if owner:  # CK-72
@@ -63,20 +65,27 @@ def derive_request_keys(
 
 def named_keys(prefix: str, pairs: Iterable[tuple[str, str]]) -> dict[str, Value]:
     """Keys with a variable part, such as tags; names that differ only in case become ambiguous (CO-13)."""
-    gathered: dict[str, list[str]] = {}
+    keys: dict[str, Value] = {}
     for name, value in pairs:
-        gathered.setdefault(prefix + name.lower(), []).append(value)
-    return {key: values[0] if len(values) == 1 else Ambiguous(tuple(values)) for key, values in gathered.items()}
+        key = prefix + name.lower()
+        before = keys.get(key)
+        if before is None:
+            keys[key] = value
+        else:
+            values = before.values if isinstance(before, Ambiguous) else (before,)
+            keys[key] = Ambiguous((*values, value))
+    return keys
 
 
 def stated(call: Call, key: str) -> ContextValue | None:
     """What the call states for a condition key: a multivalued key is a list, and any other key of AWS's is none."""
     value = call.context.get(key)
-    if key in _MULTIVALUED and isinstance(value, str):
-        return (value,)
-    if isinstance(value, tuple) and len(value) == 1 and key.startswith(("aws:", "kms:")) and key not in _MULTIVALUED:
-        return value[0]
-    return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return (value,) if key in _MULTIVALUED else value
+    single = len(value) == 1 and key.startswith(("aws:", "kms:")) and key not in _MULTIVALUED
+    return value[0] if single else value
 
 
 def account_behind(caller: Caller, owner: str) -> Value:
@@ -115,11 +124,10 @@ def _user_id(caller: Caller) -> str:
 
 
 def _organization_keys(world: World, account: str, id_key: str, paths_key: str) -> dict[str, Value]:
-    organization = world.organization
-    if organization is None or not world.in_organization(account):
+    path = world.paths.get(account)
+    if world.organization is None or path is None:
         return {}
-    above = "/".join(level.name for level in world.units_over(account))
-    return {id_key: organization.id, paths_key: (f"{organization.id}/{above}/",)}
+    return {id_key: world.organization.id, paths_key: (path,)}
 
 
 def _service_keys(world: World, caller: Caller) -> Entries:
@@ -135,18 +143,25 @@ def _service_keys(world: World, caller: Caller) -> Entries:
         yield from _organization_keys(world, principal.source_account, "aws:sourceorgid", "aws:sourceorgpaths").items()
 
 
-def session_keys(call: Call, caller: Caller) -> Entries:
+def session_keys(call: Call, caller: Caller) -> dict[str, Value]:
     """CK-76, CK-77: present for temporary credentials only; a user with MFA holds those of GetSessionToken."""
+    return _session_keys(call, caller, current_time(call))
+
+
+def _session_keys(call: Call, caller: Caller, now: str) -> dict[str, Value]:
     session = caller.principal.session
     assumed = caller.kind in {PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER}
     if not (assumed or session.mfa or session.temporary):
-        return
-    yield "aws:multifactorauthpresent", "true" if session.mfa else "false"
-    yield "aws:tokenissuetime", current_time(call)
+        return {}
+    keys: dict[str, Value] = {
+        "aws:multifactorauthpresent": "true" if session.mfa else "false",
+        "aws:tokenissuetime": now,
+    }
     if session.mfa:
-        yield "aws:multifactorauthage", _age_of(call)
+        keys["aws:multifactorauthage"] = _age_of(call)
     if session.source_identity:
-        yield "aws:sourceidentity", session.source_identity
+        keys["aws:sourceidentity"] = session.source_identity
+    return keys
 
 
 def _age_of(call: Call) -> str:
@@ -156,14 +171,17 @@ def _age_of(call: Call) -> str:
     return str(max(0, int(now - (now if issued is None else issued))))
 
 
-def _forwarding_keys(call: Call) -> Entries:
+def _forwarding_keys(call: Call) -> dict[str, Value]:
     """CK-67, CK-68: a forward access session names the services through which it came."""
     chain = stated(call, "aws:calledvia") or (called_via(call.via) if call.via else ())
-    yield "aws:viaawsservice", "true" if chain else "false"
-    if chain:
-        yield "aws:calledvia", chain
-        yield "aws:calledviafirst", chain[0]
-        yield "aws:calledvialast", chain[-1]
+    if not chain:
+        return {"aws:viaawsservice": "false"}
+    return {
+        "aws:viaawsservice": "true",
+        "aws:calledvia": chain,
+        "aws:calledviafirst": chain[0],
+        "aws:calledvialast": chain[-1],
+    }
 
 
 def called_via(*hosts: str) -> tuple[str, ...]:
@@ -198,14 +216,11 @@ def _network_keys(world: World, call: Call, caller: Caller) -> Entries:
         yield from _organization_keys(world, endpoint.account, "aws:vpceorgid", "aws:vpceorgpaths").items()
 
 
-def _request_keys(call: Call, region: str) -> dict[str, Value]:
+@lru_cache(maxsize=4096)
+def _time_keys(now: str) -> Mapping[str, Value]:
     """CK-75."""
-    now = current_time(call)
-    keys: dict[str, Value] = {"aws:requestedregion": region, "aws:currenttime": now}
     seconds = read_date(now)
-    if seconds is not None:
-        keys["aws:epochtime"] = str(int(seconds))
-    return keys
+    return {"aws:currenttime": now} | ({} if seconds is None else {"aws:epochtime": str(int(seconds))})
 
 
 def current_time(call: Call) -> str:

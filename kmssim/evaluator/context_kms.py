@@ -112,17 +112,23 @@ def stated_keys(call: Call, leg: Leg) -> dict[str, ContextValue]:
     """What the call states outright, as far as this permission can carry it at all."""
     if not call.context:
         return {}
-    values = ((key, stated(call, key)) for key in call.context if carries(leg, key))
+    carrying = _carrying(leg)
+    values = [(key, stated(call, key)) for key in call.context if _carries(key, *carrying)]
     return {key: value for key, value in values if value is not None}
 
 
 def carries(leg: Leg, key: str) -> bool:
     """Whether a permission can carry a condition key, by the table of 7.1; a key that is not there may be stated."""
-    return _carries(leg.action, key, _is_on_a_key(leg), is_alias=leg.is_alias, of_replica=leg.replica_of is not None)
+    return _carries(key, *_carrying(leg))
+
+
+def _carrying(leg: Leg) -> tuple[str, bool, bool, bool]:
+    """What there is to know of a permission; a leg itself has too much to be remembered by."""
+    return leg.action, _is_on_a_key(leg), leg.is_alias, leg.replica_of is not None
 
 
 @lru_cache(maxsize=4096)
-def _carries(action: str, key: str, on_a_key: bool, *, is_alias: bool, of_replica: bool) -> bool:  # noqa: FBT001
+def _carries(key: str, action: str, on_a_key: bool, is_alias: bool, of_replica: bool) -> bool:  # noqa: FBT001
     if not (action.startswith("kms:") and key.startswith("kms:")):
         return True
     if is_alias or (of_replica and key in _BY_PARAMETER):
@@ -220,22 +226,26 @@ def _properties(origin: str, spec: str, usage: str, multi_region: str | None) ->
     return {**keys, "kms:multiregionkeytype": multi_region} if multi_region else keys
 
 
-def _origin_keys(call: Call, caller: Caller, leg: Leg) -> Entries:
+def _origin_keys(call: Call, caller: Caller, leg: Leg) -> dict[str, Value]:
     """CK-2, CK-37: who calls, and through which service; not on an alias, and hardly where there is no key (CK-41)."""
     on_a_key = (_is_on_a_key(leg) and not leg.is_alias) or leg.name == "CreateKey"
+    keys: dict[str, Value] = {}
     if on_a_key or "CustomKeyStore" in leg.action:
-        yield "kms:calleraccount", account_behind(caller, leg.owner) if caller.is_service else caller.account
+        keys["kms:calleraccount"] = account_behind(caller, leg.owner) if caller.is_service else caller.account
     if on_a_key and call.via:
-        yield "kms:viaservice", call.via
+        keys["kms:viaservice"] = call.via
+    return keys
 
 
-def _encryption_context_keys(leg: Leg, pairs: Mapping[str, str]) -> Entries:
+def _encryption_context_keys(leg: Leg, pairs: Mapping[str, str]) -> dict[str, Value]:
     """CK-6, CK-7: the context that the call claims (EC-9); for grants, that of the constraint (GR-72)."""
     if leg.name in _WITH_CONTEXT and leg.key is not None and not leg.key.symmetric_encryption:
-        return  # EC-5: other keys take none
-    yield from named_keys("kms:encryptioncontext:", pairs.items()).items()
-    yield "kms:encryptioncontextkeys", tuple(pairs)
-    yield "kms:encryptioncontextkey", Doubtful("UN-14", None, tuple(pairs) if len(pairs) > 1 else next(iter(pairs)))
+        return {}  # EC-5: other keys take none
+    names = tuple(pairs)
+    keys = named_keys("kms:encryptioncontext:", pairs.items())
+    keys["kms:encryptioncontextkeys"] = names
+    keys["kms:encryptioncontextkey"] = Doubtful("UN-14", None, names if len(names) > 1 else names[0])
+    return keys
 
 
 def _grant_keys(call: Call, leg: Leg) -> Entries:

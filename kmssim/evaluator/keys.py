@@ -79,6 +79,9 @@ def find_key(world: World, call: Call, reference: str, region: str, *, alias_all
 def _find_by_arn(
     world: World, call: Call, reference: str, region: str, *, alias_allowed: bool
 ) -> FoundKey | MissingKey:
+    key = world.keys_by_arn.get(reference)
+    if key is not None and key.region == region:
+        return FoundKey(key)
     arn = parse_arn(reference)
     if arn is None or arn.service != "kms":
         return MissingKey(Absence.INVALID_ARN, reference)
@@ -89,8 +92,7 @@ def _find_by_arn(
             return MissingKey(Absence.INVALID_ID, reference)
         found: FoundKey | MissingKey = _find_alias(world, arn, reference, arn.resource)
     elif arn.resource.startswith("key/"):
-        key = world.keys_by_arn.get(reference)
-        found = FoundKey(key) if key else MissingKey(Absence.NO_KEY, reference, reference)
+        found = MissingKey(Absence.NO_KEY, reference, reference)
     else:
         return MissingKey(Absence.INVALID_ARN, reference)
     if isinstance(found, MissingKey) and arn.account != home_account(call):

@@ -7,8 +7,9 @@ blocked the call. How the verdicts are joined is not decided here (`combine`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from kmssim.evaluator.caller import Caller
@@ -20,19 +21,18 @@ from kmssim.evaluator.grants import (
     retiring_mismatch,
     retiring_paths,
 )
-from kmssim.evaluator.match import Request, any_applies, applies, trace_statement
+from kmssim.evaluator.match import Request, any_applies, applies
 from kmssim.evaluator.operations import OPERATIONS, CrossAccount
 from kmssim.evaluator.permissions import Leg
-from kmssim.evaluator.policy import Effect, Policy, Statement
+from kmssim.evaluator.policy import Policy
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.request import Call, PrincipalKind
 from kmssim.evaluator.trust import trust_role
-from kmssim.evaluator.views import view_of
+from kmssim.evaluator.views import traces_of, view_of
 from kmssim.evaluator.world import World
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Asked:
+class Asked(NamedTuple):
     """Everything that a layer may look at. `traced`: whether the evidence is to be written down."""
 
     world: World
@@ -53,11 +53,8 @@ def _examine(asked: Asked, policies: Iterable[Policy]) -> tuple[Verdict, tuple[S
     """What a union of policies says: any Deny denies, any Allow allows (DA-36); with evidence where it is wanted."""
     if not asked.traced:
         return _plain_verdict(asked, policies), ()
-    statements = tuple(
-        trace_statement(policy, statement, asked.request, asked.questions)
-        for policy in policies
-        for statement in policy.statements
-    )
+    told = [traces_of(policy, asked.request, asked.questions) for policy in policies]
+    statements = told[0] if len(told) == 1 else tuple(chain.from_iterable(told))
     return _verdict(statements), statements
 
 
@@ -250,23 +247,13 @@ def _examine_trust(asked: Asked, policy: Policy) -> Trusting:
         further = [found for found in view.open_allows if applies(found, request, policy.kind, questions)]
         trust = view.trust.union([trust_role(found, asked.caller) for found in further]) if further else view.trust
         return Trusting(Verdict.ALLOW, (), trust) if trust else _NOT_TRUSTING
-    statements = tuple(
-        _with_role(asked, statement, trace_statement(policy, statement, asked.request, asked.questions))
-        for statement in policy.statements
-    )
+    statements = traces_of(policy, asked.request, asked.questions)
     trust = frozenset((found.role, found.rule) for found in statements if found.role and found.rule)
     return Trusting(_verdict(statements), statements, trust)
 
 
 _DENYING = Trusting(Verdict.DENY, (), frozenset())
 _NOT_TRUSTING = Trusting(Verdict.SILENT, (), frozenset())
-
-
-def _with_role(asked: Asked, statement: Statement, trace: StatementTrace) -> StatementTrace:
-    if statement.effect is Effect.DENY or (trace.mismatch and trace.mismatch.element in {"Principal", "NotPrincipal"}):
-        return trace
-    role, rule = trust_role(statement, asked.caller)
-    return StatementTrace(*trace[:-2], role, rule if trace.applies else None)
 
 
 def _ends_at_the_account(asked: Asked) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kmssim.evaluator.caller import Caller
-from kmssim.evaluator.decision import Failure, Layer
+from kmssim.evaluator.decision import LAYERS, Failure, Layer
 from kmssim.evaluator.keys import Absence, MissingKey
 from kmssim.evaluator.permissions import Leg, MissingGrant
 
@@ -46,7 +46,7 @@ def access_denied(
 
     `by_resource`: where no identity policy allows it the resource's own policy is named instead (XA-12).
     """
-    layer = next(layer for layer in Layer if layer in layers)
+    layer = next(layer for layer in LAYERS if layer in layers)
     start = f"User: {caller.principal.arn} is not authorized to perform: {leg.action}"
     foreign = leg.key is not None and not caller.is_service and caller.account != leg.owner
     if foreign and layer in {Layer.KEY_POLICY, Layer.GRANT}:

@@ -9,9 +9,10 @@ evaluation came by is read the other way, and where that ends in another answer 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import NamedTuple
 
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.caller import Caller, find_caller
@@ -32,10 +33,9 @@ from kmssim.evaluator.decision import (
     Source,
     Verdict,
 )
-from kmssim.evaluator.facts import gather_facts
 from kmssim.evaluator.forward import Forwarded, forward, translate_failure
 from kmssim.evaluator.keys import Absence, MissingKey
-from kmssim.evaluator.layers import Asked, judge_all, judge_identity
+from kmssim.evaluator.layers import Asked, judge_identity
 from kmssim.evaluator.match import Request
 from kmssim.evaluator.messages import access_denied, grant_not_found, key_not_found
 from kmssim.evaluator.operations import OPERATIONS
@@ -83,7 +83,7 @@ class Authorizer:
             for question in sorted(questions.met, key=_number)
             if _differs(self._decide(call, OpenQuestions(frozenset({question}))), decision)
         )
-        return replace(decision, uncertain=rests_on, ruled_by=self.authority.shown)
+        return replace(decision, uncertain=rests_on) if rests_on else decision
 
     def _decide(self, call: Call, questions: OpenQuestions) -> Decision:
         evaluation = self._evaluation(call, questions)
@@ -127,10 +127,8 @@ class Authorizer:
 
     def trace(self, asked: Asked) -> PermissionTrace:
         """The ruling on one question, with its evidence at hand."""
-        asked = replace(asked, traced=True)
-        traces, paths = judge_all(asked)
-        facts = gather_facts(asked, traces, paths)
-        return _permission(asked, facts, self.authority.rule(facts), partial(_evidence, asked, traces))
+        facts, ruling, layers = self._recall.tell(asked)
+        return _permission(asked, facts, ruling, partial(_evidence, asked, layers))
 
 
 def _number(question: str) -> int:
@@ -148,17 +146,16 @@ def _permission(asked: Asked, facts: Facts, ruling: Ruling, gather: Callable[[],
     return PermissionTrace(leg.action, leg.resource, leg.key.arn if leg.key else None, facts, ruling, gather)
 
 
-def _gather(asked: Asked) -> Evidence:
-    """Ask all layers again, and have them write down what they look at."""
-    return _evidence(asked, judge_all(replace(asked, traced=True))[0])
+def _gather(asked: Asked, recall: Recall) -> Evidence:
+    """Have all layers write down what they look at."""
+    return _evidence(asked, recall.tell(asked).layers)
 
 
-def _evidence(asked: Asked, traces: Mapping[Layer, LayerTrace]) -> Evidence:
-    return Evidence(tuple(traces.values()), _shown(asked.request.context))
+def _evidence(asked: Asked, layers: tuple[LayerTrace, ...]) -> Evidence:
+    return Evidence(layers, _shown(asked.request.context))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class _Evaluation:
+class _Evaluation(NamedTuple):
     """One reading of one call."""
 
     world: World
@@ -196,7 +193,7 @@ class _Evaluation:
         refused = find_invalid_parameter(call)
         if refused is None:
             return decision
-        return replace(decision, failure=refused) if decision.allowed else _never_authorized(call, refused)
+        return replace(decision, failure=refused) if decision.allowed else self.never_authorized(call, refused)
 
     def decide_valid(self, call: Call) -> Decision:
         """Steps 3 to 8 of the order of checks (section 14)."""
@@ -207,7 +204,8 @@ class _Evaluation:
         at_hand = Authorized(self.world, call, self.caller, legs, self.questions, self.ask_again)
         if not decision.allowed:
             return self.state_before_authorization(decision, at_hand)
-        return replace(decision, failure=find_failure(at_hand))
+        failure = find_failure(at_hand)
+        return decision if failure is None else replace(decision, failure=failure)
 
     def state_before_authorization(self, denied: Decision, at_hand: Authorized) -> Decision:
         """CH-3, CH-4: by the other reading of UN-11 a denied caller would be told first of what ails the key."""
@@ -219,7 +217,7 @@ class _Evaluation:
     def permission(self, call: Call, leg: Leg) -> PermissionTrace:
         """The answer to one permission."""
         asked = self.ask(call, leg)
-        return _permission(asked, *self.recall.find(asked), partial(_gather, asked))
+        return _permission(asked, *self.recall.find(asked), partial(_gather, asked, self.recall))
 
     def ask(self, call: Call, leg: Leg) -> Asked:
         """The question to the policies for one permission, with its condition keys."""
@@ -238,21 +236,19 @@ class _Evaluation:
 
     def join(self, call: Call, permissions: Sequence[PermissionTrace], legs: Sequence[Leg]) -> Decision:
         """A call is allowed when all of its permissions are; explicit denials are named before missing ones."""
-        denied = [(trace, index) for index, trace in enumerate(permissions) if not trace.ruling.allowed]
-        explicit = [(trace, index) for trace, index in denied if trace.ruling.explicit]
+        denied = [index for index, trace in enumerate(permissions) if not trace.ruling.allowed]
+        explicit = [index for index in denied if permissions[index].ruling.explicit]
         blamed = explicit or denied
-        layers = frozenset[Layer]().union(
-            *(trace.ruling.layers for trace, _ in blamed or [(t, 0) for t in permissions])
-        )
-        failure = None
-        if blamed:
-            first, index = blamed[0]
-            leg = legs[index]
-            by_resource = leg.action.startswith("secretsmanager:") and is_blamed(self.ask(call, leg))
-            failure = access_denied(
-                leg, self.caller, first.ruling.layers, explicit=bool(explicit), by_resource=by_resource
-            )
-        return Decision(call, not denied, bool(explicit), layers, failure, tuple(permissions))
+        deciding = [permissions[index] for index in blamed] or permissions
+        layers = frozenset[Layer]().union(*[trace.ruling.layers for trace in deciding])
+        failure = self.denial(call, deciding[0], legs[blamed[0]], explicit=bool(explicit)) if blamed else None
+        shown = self.recall.authority.shown
+        return Decision(call, not denied, bool(explicit), layers, failure, tuple(permissions), ruled_by=shown)
+
+    def denial(self, call: Call, trace: PermissionTrace, leg: Leg, *, explicit: bool) -> Failure:
+        """What the caller is told of the first permission that is to blame."""
+        by_resource = leg.action.startswith("secretsmanager:") and is_blamed(self.ask(call, leg))
+        return access_denied(leg, self.caller, trace.ruling.layers, explicit=explicit, by_resource=by_resource)
 
     def not_found(self, call: Call, missing: MissingKey | MissingGrant) -> Decision:
         """A call about nothing never reaches authorization; whether its caller may know so is CH-3."""
@@ -262,7 +258,12 @@ class _Evaluation:
             failure = self.missing_key_failure(call, missing, missing.action or call.operation)
             if failure.code == _INVALID_ARN and _INVALID_ARN not in OPERATIONS[call.name].errors:
                 failure = replace(failure, code="NotFoundException")  # as for ARNs of other Regions (EM-22)
-        return _never_authorized(call, failure)
+        return self.never_authorized(call, failure)
+
+    def never_authorized(self, call: Call, failure: Failure) -> Decision:
+        """The end of a call before anybody asked whether it may be made."""
+        shown = self.recall.authority.shown
+        return Decision(call, False, False, frozenset(), failure, (), ruled_by=shown)  # noqa: FBT003
 
     def missing_key_failure(self, call: Call, missing: MissingKey, action: str) -> Failure:
         """NotFound for a caller whom IAM would allow the action on such a key, the masked denial for others (CH-3)."""
@@ -286,14 +287,10 @@ class _Evaluation:
         It looks at the new key policy and at the caller's own policies, at no guardrail (TP-8).
         """
         recall = self.recall.elsewhere()
-        trace = replace(self, world=world, recall=recall).permission(call, leg)
+        trace = self._replace(world=world, recall=recall).permission(call, leg)
         verdicts = {**trace.facts.verdicts, **dict.fromkeys(_GUARDRAILS, Verdict.NOT_APPLICABLE)}
         facts = replace(trace.facts, verdicts=verdicts)
-        return replace(trace, facts=facts, ruling=recall.rule(facts))
-
-
-def _never_authorized(call: Call, failure: Failure) -> Decision:
-    return Decision(call, allowed=False, explicit=False, layers=frozenset(), failure=failure, permissions=())
+        return replace(trace, facts=facts, ruling=recall.authority.rule(facts))
 
 
 def _with_failure(decision: Decision, forwarded: Forwarded) -> Decision:

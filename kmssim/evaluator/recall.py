@@ -2,9 +2,11 @@
 
 A view (`views`) tells which statements of a policy are settled by caller, action and resource. What is left hangs on
 the condition keys. So a question is known by caller, action and resource, and by which of the open statements apply;
-asked again with condition keys that come to the same, it has the facts and the ruling that it had. This is where many
-decisions in one world get their speed, and all that is here is that argument: layers, facts and the rule are asked once
-for each such question, and tests hold what is recalled against what is asked anew.
+asked again with condition keys that come to the same, it has the facts and the ruling that it had. Its evidence tells
+more of an open statement than whether it applies: which condition is not met, and by what. Where that is the same, too,
+the evidence is what it was. This is where many decisions in one world get their speed, and all that is here is that
+argument: layers, facts and the rule are asked once for each such question, and tests hold what is recalled against what
+is asked anew.
 
 Where grants have a say nothing is recalled: they look at the call itself.
 """
@@ -17,18 +19,26 @@ from typing import NamedTuple
 
 from kmssim.evaluator.caller import Caller
 from kmssim.evaluator.conditions import Context
-from kmssim.evaluator.decision import Authority, Facts, Ruling, Source
+from kmssim.evaluator.decision import Authority, Facts, LayerTrace, Mismatch, Ruling, Source
 from kmssim.evaluator.facts import gather_facts
 from kmssim.evaluator.layers import Asked, judge_all
-from kmssim.evaluator.match import applies
+from kmssim.evaluator.match import applies, mismatch
+from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.statements import Policy, PolicyKind, Statement
 from kmssim.evaluator.views import view_of
 
 _MOST_KEPT = 20_000
 """How many questions a world remembers before it starts afresh."""
+_MOST_TOLD = 10_000
+"""For how many it remembers the evidence."""
 
-_Line = tuple[str, Callable[[str], bool]]
-"""A condition key, and whether a value of it satisfies the condition."""
+
+class _Line(NamedTuple):
+    """A condition that looks at one value alone: its key, what satisfies it, and whether it holds without any value."""
+
+    key: str
+    is_satisfied_by: Callable[[str], bool]
+    holds_when_absent: bool
 
 
 class _Open(NamedTuple):
@@ -37,6 +47,20 @@ class _Open(NamedTuple):
     statement: Statement
     kind: PolicyKind
     lines: tuple[_Line, ...] | None
+
+
+_Unmet = tuple[int, str | None]
+"""The place of a line that is not met, and the value that did not meet it."""
+_Outcome = Mismatch | _Unmet | None
+"""What keeps an open statement from applying, None: nothing does."""
+
+
+class Told(NamedTuple):
+    """A question's facts, the ruling on them, and what each layer says with its evidence."""
+
+    facts: Facts
+    ruling: Ruling
+    layers: tuple[LayerTrace, ...]
 
 
 class _Found(NamedTuple):
@@ -59,32 +83,53 @@ class Recall:
 
     def __init__(self, authority: Authority) -> None:
         """Nothing was asked yet."""
-        self.rule = authority.rule
-        self._authority = authority
+        self.authority = authority
         self._questions: dict[Hashable, _Question] = {}
+        self._told: dict[tuple[_Question, tuple[_Outcome, ...]], Told] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes without what is remembered: callers are known by their identity."""
+        return Recall, (self.authority,)
 
     def elsewhere(self) -> Recall:
         """The same authority in another world, of which nothing is remembered."""
-        return Recall(self._authority)
+        return Recall(self.authority)
 
     def find(self, asked: Asked) -> tuple[Facts, Ruling]:
         """The facts of a question, and the ruling on them. Raises AuthorityError when the authority does not rule."""
-        leg = asked.leg
-        if leg.source is Source.GRANT or (leg.key is not None and leg.key.grants):
+        if _looks_at_grants(asked):
             return self._ask(asked)
         question = self._question_of(asked)
         answers = _answers(question.open, asked)
         found = question.found.get(answers)
         if found is None:
-            before = frozenset(asked.questions.met)
-            facts, ruling = self._ask(asked)
-            found = question.found[answers] = _Found(facts, ruling, frozenset(asked.questions.met) - before)
+            met = OpenQuestions(asked.questions.others)
+            facts, ruling = self._ask(asked._replace(questions=met))
+            found = question.found[answers] = _Found(facts, ruling, frozenset(met.met))
         asked.questions.met |= found.met
         return found.facts, found.ruling
 
     def _ask(self, asked: Asked) -> tuple[Facts, Ruling]:
         facts = gather_facts(asked, *judge_all(asked))
-        return facts, self.rule(facts)
+        return facts, self.authority.rule(facts)
+
+    def tell(self, asked: Asked) -> Told:
+        """A question ruled on with everything that the layers look at written down. Raises as `find` does."""
+        if _looks_at_grants(asked):
+            return self._tell(asked)
+        question = self._question_of(asked)
+        alike = question, _outcomes(question.open, asked)
+        found = self._told.get(alike)
+        if found is None:
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            found = self._told[alike] = self._tell(asked)
+        return found
+
+    def _tell(self, asked: Asked) -> Told:
+        traces, paths = judge_all(asked._replace(traced=True))
+        facts = gather_facts(asked, traces, paths)
+        return Told(facts, self.authority.rule(facts), tuple(traces.values()))
 
     def _question_of(self, asked: Asked) -> _Question:
         call, leg = asked.call, asked.leg
@@ -100,30 +145,48 @@ class Recall:
         return found
 
 
+def _looks_at_grants(asked: Asked) -> bool:
+    leg = asked.leg
+    return leg.source is Source.GRANT or (leg.key is not None and bool(leg.key.grants))
+
+
 def _answers(statements: tuple[_Open, ...], asked: Asked) -> tuple[bool, ...]:
     """Which of the open statements apply."""
-    request, questions = asked.request, asked.questions
-    answers = []
+    request, answers = asked.request, list[bool]()
     for statement, kind, lines in statements:
-        met = None if lines is None else _are_met(lines, request.context)
-        answers.append(applies(statement, request, kind, questions) if met is None else met)
+        unmet = _unmet_line(lines, request.context)
+        answers.append(applies(statement, request, kind, asked.questions) if unmet is _NOT_PLAIN else unmet is None)
     return tuple(answers)
 
 
-def _are_met(lines: tuple[_Line, ...], context: Context) -> bool | None:
-    """Whether all lines are; None where a value is absent, or more than a text: then more is to be asked."""
-    for key, is_satisfied_by in lines:
+def _outcomes(statements: tuple[_Open, ...], asked: Asked) -> tuple[_Outcome, ...]:
+    """What keeps each of the open statements from applying: all that a trace tells of it follows from that."""
+    request, outcomes = asked.request, list[_Outcome]()
+    for statement, kind, lines in statements:
+        unmet = _unmet_line(lines, request.context)
+        outcomes.append(mismatch(statement, request, kind, asked.questions) if unmet is _NOT_PLAIN else unmet)
+    return tuple(outcomes)
+
+
+_NOT_PLAIN: _Unmet = (-1, None)
+
+
+def _unmet_line(lines: tuple[_Line, ...] | None, context: Context) -> _Unmet | None:
+    """The first line that is not met; `_NOT_PLAIN` where there is more to be asked, as of a value that is no text."""
+    if lines is None:
+        return _NOT_PLAIN
+    for at, (key, is_satisfied_by, holds_when_absent) in enumerate(lines):
         value = context.get(key)
-        if not isinstance(value, str):
-            return None
-        if not is_satisfied_by(value):
-            return False
-    return True
+        if value is not None and not isinstance(value, str):
+            return _NOT_PLAIN
+        if not (holds_when_absent if value is None else is_satisfied_by(value)):
+            return at, value
+    return None
 
 
 def _open_statements(asked: Asked) -> Iterator[_Open]:
     request = asked.request
-    for policy in _policies(asked):
+    for policy in policies_of(asked):
         view = view_of(policy, request.caller, request.action, request.resource)
         for statement in (*view.open_denies, *view.open_allows):
             yield _Open(statement, policy.kind, _lines_of(statement, policy.kind))
@@ -139,13 +202,13 @@ def _lines_of(statement: Statement, kind: PolicyKind) -> tuple[_Line, ...] | Non
     lines: list[_Line] = []
     for condition in statement.conditions:
         satisfied = condition.is_satisfied_by
-        if satisfied is None or (by_key_policy and condition.is_for_iam_only):
+        if satisfied is None or condition.is_contradicted or (by_key_policy and condition.is_for_iam_only):
             return None
-        lines.append((condition.key, satisfied))
+        lines.append(_Line(condition.key, satisfied, condition.holds_when_absent))
     return tuple(lines)
 
 
-def _policies(asked: Asked) -> Iterator[Policy]:
+def policies_of(asked: Asked) -> Iterator[Policy]:
     """Every policy that one of the layers may look at."""
     world, caller, leg = asked.world, asked.caller, asked.leg
     yield from world.rcps_over.get(leg.owner, ())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from kmssim.evaluator.decision import Failure
 from kmssim.evaluator.operations import ALGORITHMS, GRANT_OPERATIONS, KEY_SPECS, OPERATIONS, On
@@ -94,11 +95,16 @@ def find_invalid_parameter(call: Call) -> Failure | None:
 
 def _missing_members(call: Call) -> Iterator[tuple[str, str]]:
     """Members without which a call is about nothing. A ciphertext can stand for its key (XA-6)."""
-    needs = [need for need in OPERATIONS[call.name].permissions if need.on is not On.GRANT and not need.ciphertext]
-    names = [name for need in needs for name in (need.parameter, need.region_parameter) if name]
-    for name in dict.fromkeys(names):
+    for name in _needed_members(call.name):
         if call.parameters.get(name) is None:
             yield f"Value null at '{_camel(name)}'", "Member must not be null"
+
+
+@cache
+def _needed_members(operation: str) -> tuple[str, ...]:
+    needs = [need for need in OPERATIONS[operation].permissions if need.on is not On.GRANT and not need.ciphertext]
+    names = [name for need in needs for name in (need.parameter, need.region_parameter) if name]
+    return tuple(dict.fromkeys(names))
 
 
 def _misfits(call: Call) -> Iterator[tuple[str, str]]:

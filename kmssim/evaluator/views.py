@@ -1,9 +1,10 @@
 """A policy as one caller, action and resource see it: what surely applies, and what hangs on the rest of the request.
 
-This is where deciding without evidence gets its speed, and the only place that knows about it. Most statements of a
-policy are out of the question before any condition is looked at: they are about other actions, resources or callers. A
-view leaves them out, and tells the statements that apply whatever the request holds from those that must be asked
-(`match.applies`). It follows from the policy and the three alone, so a policy keeps the views that it has shown.
+This is where deciding gets its speed, and the only place that knows about it. Most statements of a policy are out of
+the question before any condition is looked at: they are about other actions, resources or callers. A view leaves them
+out, and tells the statements that apply whatever the request holds from those that must be asked (`match.applies`). It
+follows from the policy and the three alone, so a policy keeps the views that it has shown; and likewise, of the
+statements that are settled so, what a trace tells of them.
 
 Nothing here reads a statement in a way of its own: what a view leaves out or takes for sure `match.mismatch` would
 find not to apply, or to apply. The tests hold the two together.
@@ -11,9 +12,13 @@ find not to apply, or to apply. The tests hold the two together.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from kmssim.evaluator.caller import Caller
+from kmssim.evaluator.decision import StatementTrace
+from kmssim.evaluator.match import Request, trace_statement
+from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.statements import Effect, Policy, PolicyKind, Statement
 from kmssim.evaluator.trust import trust_role
 
@@ -33,16 +38,56 @@ class View(NamedTuple):
     trust: frozenset[tuple[str, str]]
 
 
+_Told = tuple[tuple[Statement, StatementTrace | None], ...]
+"""The statements of a policy, with what is told of those that caller, action and resource settle."""
+
+
 def view_of(policy: Policy, caller: Caller, action: str, resource: str) -> View:
     """The policy's view, made once and kept; a policy forgets all of them when they are too many."""
     seen_by = (action, resource, caller.names) if policy.names_principals else (action, resource)
-    found = policy.views.get(seen_by)
+    found: View | None = policy.views.get(seen_by)
     if found is None:
         found = _make(policy, caller, action, resource)
-        if len(policy.views) >= _MOST_KEPT:
-            policy.views.clear()
-        policy.views[seen_by] = found
+        _keep(policy, seen_by, found)
     return found
+
+
+def traces_of(policy: Policy, request: Request, questions: OpenQuestions) -> tuple[StatementTrace, ...]:
+    """What is told of each statement; of those that caller, action and resource settle it is kept like a view."""
+    names = request.caller.names if policy.names_principals else None
+    seen_by = ("told", request.action, request.resource, names)
+    kept: _Told | None = policy.views.get(seen_by)
+    if kept is None:
+        kept = tuple((one, _settled_trace(policy, one, request, questions)) for one in policy.statements)
+        _keep(policy, seen_by, kept)
+    return tuple([trace or _trace(policy, one, request, questions) for one, trace in kept])
+
+
+def _keep(policy: Policy, seen_by: Hashable, found: object) -> None:
+    if len(policy.views) >= _MOST_KEPT:
+        policy.views.clear()
+    policy.views[seen_by] = found
+
+
+def _settled_trace(
+    policy: Policy, statement: Statement, request: Request, questions: OpenQuestions
+) -> StatementTrace | None:
+    """None where the rest of the request has a say, and of NotPrincipal, which looks at the boundary, too (PG-46)."""
+    if statement.principal is not None and statement.principal.negated:
+        return None
+    if _applies(statement, policy.kind, request.caller, request.action, request.resource) is None:
+        return None
+    return _trace(policy, statement, request, questions)
+
+
+def _trace(policy: Policy, statement: Statement, request: Request, questions: OpenQuestions) -> StatementTrace:
+    """One statement's part of the trace; of a key policy's Allow also what it makes of the caller whom it means."""
+    trace = trace_statement(policy, statement, request, questions)
+    of_others = trace.mismatch is not None and trace.mismatch.element in {"Principal", "NotPrincipal"}
+    if policy.kind is not PolicyKind.KEY_POLICY or statement.effect is Effect.DENY or of_others:
+        return trace
+    role, rule = trust_role(statement, request.caller)
+    return StatementTrace(*trace[:-2], role, rule if trace.applies else None)
 
 
 def _make(policy: Policy, caller: Caller, action: str, resource: str) -> View:

@@ -241,6 +241,16 @@ class World:
         return found
 
     @cached_property
+    def paths(self) -> Mapping[str, str]:
+        """Where each account of this world's organization stands in it: `o-…/root/unit/` (CK-62)."""
+        organization = self.organization
+        if organization is None:
+            return {}
+        names = {*self.accounts, organization.management_account or ""}
+        inside = filter(self.in_organization, names)
+        return {name: f"{organization.id}/{'/'.join(unit.name for unit in self.units_over(name))}/" for name in inside}
+
+    @cached_property
     def scps_over(self) -> Mapping[str, tuple[tuple[Policy, ...], ...]]:
         """The SCPs level by level, by the account that they bind: not the management account (OR-1)."""
         return {name: (*(unit.scps for unit in self.units_over(name)), account.scps) for name, account in self._bound()}
