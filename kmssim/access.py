@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from kmssim.errors import InputError
 from kmssim.evaluator.combine import PYTHON
@@ -155,7 +155,7 @@ def _partition(world: World) -> str:
     return next((key.partition for key in world.keys_by_arn.values()), "aws")
 
 
-@cache
+@lru_cache(maxsize=1 << 16)
 def _principal(arn: str) -> Principal:
     found = parse_principal(arn)
     assert found is not None, arn  # noqa: S101 - written above
