@@ -158,6 +158,7 @@ ORDER = (
     # and all of it together
     "kmssim.sandbox.served",
     "kmssim.sandbox.serve_iam",
+    "kmssim.sandbox.serve_organizations",
     "kmssim.sandbox.wrapping",
     "kmssim.sandbox.key_metadata",
     "kmssim.sandbox.key_usage",

@@ -28,6 +28,7 @@ from kmssim.sandbox.kms_call import to_call
 from kmssim.sandbox.memory import Clients, Memory
 from kmssim.sandbox.seams import find_seam
 from kmssim.sandbox.serve_iam import IamCall, after_iam, before_iam
+from kmssim.sandbox.serve_organizations import before_organizations
 from kmssim.sandbox.served import Served
 from kmssim.sandbox.service_models import regions_of
 from kmssim.sandbox.services import SERVICES
@@ -125,15 +126,20 @@ class Enforcement:
                 self._world = None
 
     def before(self, service: str, wire: WireCall, principal: Principal) -> Refusal | Answer | Rewrite | None:
-        """Decide a KMS call, or one to a service in front of KMS. Who may call IAM is not decided (see `serve_iam`)."""
+        """Decide a KMS call, or one to a service in front of KMS. Who may call another is not (see `serve_iam`)."""
         if service in SERVICES:
             return self._before_service(wire, principal)
         if service == "iam":
             return self._before_iam(wire, principal)
+        if service == "organizations":
+            return before_organizations(wire, self.clients(service, principal.account, wire.region))
         if service != "kms":
             return None
         for region in (wire.region, wire.parameters.get("ReplicaRegion")):
             self._look_at(str(region))
+        if wire.region not in self.regions:
+            text = f"Credential should be scoped to a valid region; kmssim knows no {wire.region}."
+            return Refusal("InvalidSignatureException", text)
         world = self.world()
         call = to_call(wire, principal, grant_of=self._grant_of)
         try:

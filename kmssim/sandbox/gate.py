@@ -42,7 +42,7 @@ from kmssim.sandbox.sessions import UNSIGNED_OPERATIONS, Asked, Assume, Finish, 
 from kmssim.sandbox.turns import TURN
 from kmssim.sandbox.wire import WireCall, read_wire
 
-GATED = ("kms", "sts", "iam")
+GATED = ("kms", "sts", "iam", "organizations")
 
 _Handler = Callable[..., Any]
 _NO_ACCOUNT = "000000000000"

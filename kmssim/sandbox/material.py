@@ -52,11 +52,6 @@ def named_key_arn(name: str, region: str) -> str:
     return str(arn._replace(region=region)) if arn is not None and not arn.region else name
 
 
-def has_public_half(spec: str) -> bool:
-    """Whether keys of this spec are key pairs."""
-    return spec not in _LENGTHS
-
-
 @dataclass
 class _Held:
     """The versions of one key in the order in which they came, and which is current."""

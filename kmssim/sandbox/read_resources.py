@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from kmssim.evaluator.forward import secret_arn
 from kmssim.evaluator.policy import Policy, PolicyKind
 from kmssim.evaluator.world import Bucket, Secret
 from kmssim.sandbox.backends import is_untouched
@@ -53,7 +54,7 @@ def _unless(code: str, read: Any) -> Any:  # noqa: ANN401 (a call and boto3's an
 
 
 def read_secrets(account: str, clients: Clients, memory: Memory, regions: Sequence[str]) -> dict[str, Secret]:
-    """The account's secrets by name."""
+    """The account's secrets by name; one whose name another Region has, too, by its ARN. Replicas are left out."""
     found = dict[str, Secret]()
     if is_untouched("secretsmanager", account):
         return found
@@ -61,9 +62,12 @@ def read_secrets(account: str, clients: Clients, memory: Memory, regions: Sequen
         manager = clients("secretsmanager", account, region)
         for page in manager.get_paginator("list_secrets").paginate():
             for listed in page["SecretList"]:
+                if listed.get("PrimaryRegion", region) != region:
+                    continue  # only a `mock_aws` from before can hold one, and moto shows no policy of it
                 name = listed["Name"]
                 key = listed.get("KmsKeyId") or memory.named_default_keys.get((account, name))
-                found[name] = Secret(name, account, region, key, _secret_policy(account, name, manager))
+                secret = Secret(name, account, region, key, _secret_policy(account, name, manager))
+                found[secret_arn(secret) if name in found else name] = secret
     return found
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from kmssim.errors import PolicyError
-from kmssim.evaluator.policy import PolicyKind, parse_policy
+from kmssim.evaluator.policy import PolicyKind
 from kmssim.sandbox.answers import Answer, Refusal
 from kmssim.sandbox.memory import Clients, Memory
+from kmssim.sandbox.read_policy import refuse_policy
 from kmssim.sandbox.wire import WireCall
 from kmssim.sandbox.xml_answers import read_element
 
@@ -75,13 +75,7 @@ _DOCUMENTS: Mapping[str, tuple[str, PolicyKind]] = {
 def _check_document(call: IamCall) -> Refusal | None:
     name, kind = _DOCUMENTS.get(call.wire.operation, ("", PolicyKind.IDENTITY))
     text = call.text(name)
-    if not text:
-        return None  # moto says what is missing
-    try:
-        parse_policy(text, kind, name)
-    except PolicyError as error:
-        return Refusal(error.code or "MalformedPolicyDocument", str(error))
-    return None
+    return refuse_policy(text, kind, name) if text else None  # moto says what is missing
 
 
 def _check_boundary(call: IamCall) -> Refusal | None:
@@ -97,15 +91,23 @@ def _check_boundary(call: IamCall) -> Refusal | None:
 
 
 def _check_deletion(call: IamCall) -> Refusal | None:
-    """A managed policy that is somebody's boundary stays; moto would let it go."""
+    """A managed policy that somebody has, or whose boundary it is, stays; moto would let it go."""
     if call.wire.operation != "DeletePolicy":
         return None
+    arn = call.text("PolicyArn")
     bound = {arn for (account, _), arn in call.memory.user_boundaries.items() if account == call.account}
     for page in call.iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role"]):
         bound |= {role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") for role in page["RoleDetailList"]}
-    if call.text("PolicyArn") not in bound:
+    if arn not in bound and not _is_attached(call, arn):
         return None
     return Refusal("DeleteConflict", "Cannot delete a policy attached to entities.", _CONFLICT)
+
+
+def _is_attached(call: IamCall, arn: str) -> bool:
+    try:
+        return bool(call.iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"])
+    except (ClientError, ParamValidationError):
+        return False  # moto says that there is none
 
 
 def _put_boundary(call: IamCall) -> Refusal | Answer:

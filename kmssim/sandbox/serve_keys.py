@@ -19,6 +19,7 @@ from kmssim.sandbox.make_key import Blueprint, make_key, new_key_id, noted_spec
 from kmssim.sandbox.memory import KeyNote
 from kmssim.sandbox.read_policy import read_policy
 from kmssim.sandbox.served import Finish, Serve, Served
+from kmssim.sandbox.service_models import regions_of
 
 _LONGEST_WAIT = 30
 _POLICY_INDENT = 2
@@ -53,6 +54,9 @@ def create(served: Served) -> Answer | Refusal:
 def replicate(served: Served) -> Answer | Refusal:
     """Make a key with the same material in another Region, with a policy, tags and a description of its own (TP-3)."""
     primary, region = served.key, str(served.wire.parameters["ReplicaRegion"])
+    if region not in regions_of("kms") or partition_of(region) != primary.partition:
+        text = f"kmssim: {region} is no Region of the partition {primary.partition}, in which replicas are (OP-43)"
+        return Refusal("ValidationException", text)
     text = _policy_text(served, region)
     replica = replace(
         primary,

@@ -14,9 +14,11 @@ from urllib.parse import parse_qs, unquote
 
 from botocore.exceptions import ClientError
 
+from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.world import Bucket
 from kmssim.sandbox.answers import Answer, Refusal, Rewrite
 from kmssim.sandbox.front import Front, Outcome, Passed, key_behind, refusal_of
+from kmssim.sandbox.read_policy import refuse_policy
 from kmssim.sandbox.xml_answers import read_element
 
 _ALGORITHM = "x-amz-server-side-encryption"
@@ -246,6 +248,11 @@ def _copy(then: Callable[[Front], Outcome]) -> Callable[[Front], Outcome]:
     return copy
 
 
+def _put_policy(front: Front) -> Outcome:
+    """Who may put it is not decided, but decisions must be possible over what is put."""
+    return refuse_policy(front.wire.body.decode(errors="replace"), PolicyKind.BUCKET, "Policy") or Passed()
+
+
 SERVES: Mapping[str, Callable[[Front], Outcome]] = {
     "GetObject": _read,
     "HeadObject": _read,
@@ -256,5 +263,6 @@ SERVES: Mapping[str, Callable[[Front], Outcome]] = {
     "CompleteMultipartUpload": _part,
     "CopyObject": _copy(_write),
     "UploadPartCopy": _copy(_part),
+    "PutBucketPolicy": _put_policy,
 }
-"""The operations that read or write objects; every other one of S3 passes undecided."""
+"""The operations that read or write objects, or what decisions rest on; every other one of S3 passes undecided."""

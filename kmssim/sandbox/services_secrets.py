@@ -15,10 +15,12 @@ from botocore.exceptions import ClientError
 
 from kmssim.evaluator.decision import Decision
 from kmssim.evaluator.forward import secret_arn
+from kmssim.evaluator.policy import PolicyKind
 from kmssim.evaluator.request import parse_arn
 from kmssim.evaluator.world import Secret
-from kmssim.sandbox.answers import Refusal, Rewrite, answer_json
+from kmssim.sandbox.answers import Refusal, Rewrite, answer_json, unsupported_operation
 from kmssim.sandbox.front import Front, Outcome, Passed, refusal_of
+from kmssim.sandbox.read_policy import refuse_policy
 
 _DEFAULT_KEY = "alias/aws/secretsmanager"
 _VALUES = ("SecretString", "SecretBinary")
@@ -29,12 +31,15 @@ _SUFFIX = 7  # what AWS adds to a name in an ARN: a hyphen and six characters
 
 
 def _find(front: Front, named: str) -> Secret | None:
-    """The secret of that name in the caller's account, or of that ARN, whole or without what AWS added to the name."""
+    """The secret of that name in the caller's account, or of that ARN, whole or without what AWS added to the name.
+
+    Names are of one Region: that of the call.
+    """
     arn = parse_arn(named)
     owner = front.read().accounts.get(arn.account if arn else front.principal.account)
     for secret in owner.secrets.values() if owner else ():
         whole = secret_arn(secret)
-        if named in ({whole, whole[:-_SUFFIX]} if arn else {secret.name}):
+        if secret.region == front.wire.region and named in ({whole, whole[:-_SUFFIX]} if arn else {secret.name}):
             return secret
     return None
 
@@ -92,10 +97,23 @@ def _write(front: Front) -> Outcome:
 
 
 def _create(front: Front) -> Outcome:
+    if front.wire.parameters.get("AddReplicaRegions"):
+        return _replicate(front)
     sent = _with_token(front.wire.parameters)
     name = {"Name": front.text("Name") or ""}
     decision = front.ask("CreateSecret", {**name, **_shown(front, name, sent)})
     return refusal_of(decision) or Passed(Rewrite(parameters=sent))
+
+
+def _put_policy(front: Front) -> Outcome:
+    """Who may put it is not decided, but decisions must be possible over what is put."""
+    text = front.text("ResourcePolicy")
+    return (refuse_policy(text, PolicyKind.SECRET, "ResourcePolicy") if text else None) or Passed()
+
+
+def _replicate(front: Front) -> Outcome:
+    """A replica has a key of its own, of which moto asks nothing."""
+    return unsupported_operation(front.wire.service, "kmssim: the sandbox does not simulate replicas of secrets")
 
 
 def _with_token(parameters: Mapping[str, object]) -> Mapping[str, object]:
@@ -178,5 +196,7 @@ SERVES: Mapping[str, Callable[[Front], Outcome]] = {
     "CreateSecret": _create,
     "PutSecretValue": _write,
     "UpdateSecret": _write,
+    "PutResourcePolicy": _put_policy,
+    "ReplicateSecretToRegions": _replicate,
 }
-"""The operations that read or write values of secrets; every other one of Secrets Manager passes undecided."""
+"""The operations that read or write values of secrets, or what decisions rest on; all others pass undecided."""

@@ -30,7 +30,8 @@ _AS_READ_HERE = {"Content-Type": JSON_TYPE, "Content-Encoding": "identity"}
 class WireCall:
     """One call. `parameters` are as they travel (bytes in base64, numbers of a query as text); `headers` in lower case.
 
-    Unsigned: `access_key` is None. `body` is empty for S3, whose objects are not the gate's business.
+    Unsigned: `access_key` is None. `body` is empty for S3, whose objects are not the gate's
+    business; a bucket's policy is.
     """
 
     service: str
@@ -91,7 +92,9 @@ def read_wire(service: str, request: moto_request.Request, url: str) -> WireCall
 def _open(service: str, request: moto_request.Request, url: str) -> _Envelope:
     parts = urlsplit(url)
     headers = moto_request.read_headers(request)
-    body = b"" if protocol_of(service) is Protocol.REST else moto_request.read_body(request)
+    query = _unambiguous(parse_qsl(parts.query, keep_blank_values=True))
+    has_body = protocol_of(service) is not Protocol.REST or (request.method, "policy" in query) == ("PUT", True)
+    body = moto_request.read_body(request) if has_body else b""
     if protocol_of(service) is Protocol.JSON and b"&" in body:
         # moto looks for `&Action=` in JSON bodies, too: a description that holds it would run another operation.
         body = body.replace(b"&", b"\\u0026")
@@ -100,7 +103,6 @@ def _open(service: str, request: moto_request.Request, url: str) -> _Envelope:
         for name, value in _AS_READ_HERE.items():
             if headers.get(name.lower(), value) != value:
                 moto_request.set_header(request, name, value)
-    query = _unambiguous(parse_qsl(parts.query, keep_blank_values=True))
     return _Envelope(service, request.method, headers, headers.get("host", parts.netloc), parts.path, query, body)
 
 

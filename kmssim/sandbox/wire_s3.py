@@ -69,7 +69,7 @@ def _routes() -> tuple[_Route, ...]:
 
 
 def _route(operation: Any) -> Iterator[_Route]:  # noqa: ANN401 (botocore's OperationModel)
-    path, literals = _path(operation.http)
+    path, _, literals = operation.http["requestUri"].partition("?")
     if path not in _TARGETS:
         return  # WriteGetObjectResponse goes to a host of its own
     shape = operation.input_shape
@@ -84,12 +84,6 @@ def _route(operation: Any) -> Iterator[_Route]:  # noqa: ANN401 (botocore's Oper
         headers=frozenset(name for place, name, member in members if place == "header" and member in required),
         members=members,
     )
-
-
-def _path(http: Mapping[str, str]) -> tuple[str, str]:
-    """An operation's path and query; botocore's clients take the bucket out of the path, also in a model they share."""
-    path, _, query = http["requestUri"].partition("?")
-    return http.get("authPath", path).removesuffix("/") or "/", query
 
 
 def _members(shape: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 (botocore's StructureShape)

@@ -252,6 +252,13 @@ def test_a_second_replica_in_one_region_and_a_replica_of_a_replica_are_refused(s
     assert (code, message.endswith("is not a multi-region primary key.")) == ("UnsupportedOperationException", True)
 
 
+@pytest.mark.parametrize("region", ["mars-north-1", "cn-north-1"])
+def test_a_replica_where_no_region_of_the_partition_is_is_refused(sandbox, kms, region):
+    assert refused(kms.replicate_key, KeyId=PRIMARY_ID, ReplicaRegion=region)[0] == "ValidationException"
+    assert not sandbox.faults
+    assert all(key.region != region for key in sandbox.world.keys_by_arn.values())
+
+
 def test_a_replica_becomes_primary_and_the_primary_a_replica(sandbox, kms):
     kms.update_primary_region(KeyId=PRIMARY_ID, PrimaryRegion=FAR)
     kinds = [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
+from functools import partial
 
 import boto3
 import pytest
@@ -17,10 +18,10 @@ from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.decision import Authority, Reason, RuledBy
 from kmssim.evaluator.policy import PolicyKind, default_key_policy, parse_policy
 from kmssim.evaluator.request import Session, parse_principal, service_principal
-from kmssim.evaluator.world import Account, Constraints, Grant, Key, Role, User, World
+from kmssim.evaluator.world import Account, Constraints, Grant, Key, Organization, Role, Unit, User, World
 from kmssim.sandbox.sandbox import Sandbox
 
-HERE, THERE = "111122223333", "444455556666"
+HERE, THERE, BOSS = "111122223333", "444455556666", "999900001111"
 KEY_ID, CLOSED_ID = "1234abcd-12ab-34cd-56ef-1234567890ab", "1234abcd-12ab-34cd-56ef-1234567890cd"
 KEY_ARN = f"arn:aws:kms:us-east-1:{HERE}:key/{KEY_ID}"
 CLOSED_ARN = f"arn:aws:kms:us-east-1:{HERE}:key/{CLOSED_ID}"
@@ -268,6 +269,37 @@ def test_an_unknown_principal_is_an_input_error(sandbox, who):
 def test_unknown_access_keys_are_refused_as_kms_refuses_them():
     stranger = boto3.client("kms", "us-east-1", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
     assert refused(stranger.list_keys)["Error"]["Code"] == "UnrecognizedClientException"
+
+
+def test_in_a_region_that_is_none_nothing_is_answered(sandbox):
+    nowhere = sandbox.client("kms", as_=ADMIN, region="xx-north-1")
+    for call in (nowhere.list_keys, nowhere.create_key):
+        assert refused(call)["Error"]["Code"] == "InvalidSignatureException"
+    assert not sandbox.faults
+
+
+def test_an_scp_that_is_attached_through_boto3_counts_at_the_next_call_and_one_that_aws_would_refuse_is_refused():
+    whole = parse_policy(
+        {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}, PolicyKind.SCP
+    )
+    units = {"root": Unit("root", None, (whole,))}
+    accounts = {name: replace(account, unit="root", scps=(whole,)) for name, account in world().accounts.items()}
+    deny = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "kms:DescribeKey", "Resource": "*"}}
+    with Sandbox(World(accounts, organization=Organization("o-a1b2c3d4e5", BOSS, units))) as sandbox:
+        kms, organizations = (
+            sandbox.client("kms", as_=APP),
+            sandbox.client("organizations", as_=f"arn:aws:iam::{BOSS}:root"),
+        )
+        kms.describe_key(KeyId=KEY_ID)
+        scp = {"Name": "no", "Description": "", "Type": "SERVICE_CONTROL_POLICY"}
+        made = organizations.create_policy(Content=json.dumps(deny), **scp)["Policy"]["PolicySummary"]["Id"]
+        organizations.attach_policy(PolicyId=made, TargetId=organizations.list_roots()["Roots"][0]["Id"])
+        assert "in a service control policy" in refused(kms.describe_key, KeyId=KEY_ID)["Error"]["Message"]
+        wrong = {"Content": '{"Version": "2012-10-17", "Statement": {"Effect": "Maybe"}}'}
+        for call in (partial(organizations.create_policy, **scp), partial(organizations.update_policy, PolicyId=made)):
+            assert refused(call, **wrong)["Error"]["Code"] == "MalformedPolicyDocumentException"
+        organizations.detach_policy(PolicyId=made, TargetId=organizations.list_roots()["Roots"][0]["Id"])
+        kms.describe_key(KeyId=KEY_ID)
 
 
 def test_restore_brings_the_declared_world_back(sandbox):

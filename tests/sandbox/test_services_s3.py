@@ -546,3 +546,13 @@ def test_headers_about_encryption_that_do_not_fit_are_refused_and_nothing_is_wri
     assert (code, status) == ("InvalidArgument", 400)
     assert told in message
     assert "misused" not in [each["Key"] for each in s3.list_objects_v2(Bucket="plain")["Contents"]]
+
+
+@pytest.mark.parametrize("text", ["garbage", "{}", '{"Version": "2012-10-17", "Statement": {"Effect": "Maybe"}}'])
+def test_a_bucket_policy_that_aws_would_refuse_is_refused_and_the_sandbox_goes_on(fresh, text):
+    s3 = s3_of(fresh)
+    before = s3.get_bucket_policy(Bucket="shared")["Policy"]
+    code, _, status = refused(s3.put_bucket_policy, Bucket="shared", Policy=text)
+    assert (code, status) == ("MalformedPolicy", 400)
+    assert s3.get_bucket_policy(Bucket="shared")["Policy"] == before
+    put(fresh, bucket="data", key="after")

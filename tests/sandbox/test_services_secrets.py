@@ -353,3 +353,50 @@ def test_over_http_the_same_call_gets_the_same_answer(fresh):
         assert over_http("far", THERE).get_secret_value(SecretId=arn_of("lent"))["Name"] == "lent"
     finally:
         server.stop()
+
+
+# --- what would leave nothing to decide over
+
+
+def far(sandbox, region: str):
+    return sandbox.client("secretsmanager", as_=role_arn("both"), region=region)
+
+
+@pytest.mark.parametrize("text", ["garbage", "{}", '{"Version": "2012-10-17", "Statement": {"Effect": "Maybe"}}'])
+def test_a_policy_that_aws_would_refuse_is_refused_and_the_old_one_stays(fresh, text):
+    secrets = manager(fresh)
+    before = secrets.get_resource_policy(SecretId="lent")["ResourcePolicy"]
+    code, _, status = refused(secrets.put_resource_policy, SecretId="lent", ResourcePolicy=text)
+    assert (code, status) == ("MalformedPolicyDocumentException", 400)
+    assert secrets.get_resource_policy(SecretId="lent")["ResourcePolicy"] == before
+    assert secrets.get_secret_value(SecretId="db")["SecretString"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("replicate_secret_to_regions", {"SecretId": "db"}),
+        ("create_secret", {"Name": "new", "SecretString": "x"}),
+    ],
+)
+def test_replicas_of_secrets_are_said_to_be_unsupported_and_the_sandbox_goes_on(fresh, operation, parameters):
+    secrets = manager(fresh)
+    code, message, _ = refused(getattr(secrets, operation), AddReplicaRegions=[{"Region": "eu-west-1"}], **parameters)
+    assert (code, message) == (
+        "UnsupportedOperationException",
+        "kmssim: the sandbox does not simulate replicas of secrets",
+    )
+    far(fresh, "eu-west-1").list_secrets()
+    assert secrets.get_secret_value(SecretId="db")["SecretString"]
+    assert refused(secrets.describe_secret, SecretId="new")[0] == "ResourceNotFoundException"
+
+
+def test_two_regions_have_secrets_of_the_same_name(fresh):
+    here, west = manager(fresh), far(fresh, "eu-west-1")
+    west.create_secret(Name="db", SecretString="far")
+    assert west.get_secret_value(SecretId="db")["SecretString"] == "far"
+    here.put_secret_value(SecretId="db", SecretString="near")
+    assert here.get_secret_value(SecretId="db")["SecretString"] == "near"
+    fresh.decisions.clear()
+    assert refused(far(fresh, "us-west-2").get_secret_value, SecretId="db")[0] == "ResourceNotFoundException"
+    assert kms_calls(fresh) == []

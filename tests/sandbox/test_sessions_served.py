@@ -382,6 +382,17 @@ def test_what_stands_behind_a_session_changes_with_the_role(changed):
     assert is_allowed(changed, credentials, "encrypt")
 
 
+def test_a_managed_policy_that_somebody_has_stays(changed):
+    iam = changed.client("iam", as_=ROOT)
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(document(allow("kms:List*"))))["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="ana", PolicyArn=arn)
+    assert refused(iam.delete_policy, PolicyArn=arn)[:2] == ("DeleteConflict", 409)
+    assert is_allowed(changed, changed.sign_in(parse_principal(ANA)), "list_keys")
+    iam.detach_user_policy(UserName="ana", PolicyArn=arn)
+    iam.delete_policy(PolicyArn=arn)
+    assert refused(iam.delete_policy, PolicyArn=arn)[0] == "NoSuchEntity"
+
+
 # --- boundaries of users, which moto forgets
 
 

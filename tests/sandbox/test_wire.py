@@ -8,22 +8,24 @@ import json
 from types import SimpleNamespace
 
 import boto3
+import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
+from moto import mock_aws
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from kmssim.evaluator.request import Ciphertext, Network, service_principal
-from kmssim.sandbox import moto_request, wire_s3
+from kmssim.sandbox import moto_request
 from kmssim.sandbox.answers import Refusal
 from kmssim.sandbox.ciphertext import Header, seal
 from kmssim.sandbox.declared import Declared, read_declared, write_declared
 from kmssim.sandbox.identity import root_access_key, root_user
 from kmssim.sandbox.kms_call import to_call
-from kmssim.sandbox.service_models import service_model
+from kmssim.sandbox.service_models import service_model, share_models
 from kmssim.sandbox.wire import read_wire
 from kmssim.sandbox.wire_query import nest
 
@@ -375,24 +377,19 @@ def test_what_is_no_ciphertext_names_no_key(blob):
     assert call_of("Decrypt", {"CiphertextBlob": b64(blob)}).ciphertext is None
 
 
-def test_what_botocores_clients_did_to_the_model_of_s3_changes_no_operation():
-    """They take the bucket out of the paths of the model that they were given, which may be the one read here."""
-    before = wire_s3._routes()
-    http = [service_model("s3").operation_model(name).http for name in service_model("s3").operation_names]
-    kept = [dict(each) for each in http]
-    try:
-        for each in http:
-            uri = each["requestUri"]
-            if uri.startswith("/{Bucket}"):
-                path = uri.partition("?")[0]
-                each |= {
-                    "requestUri": uri.removeprefix("/{Bucket}"),
-                    "authPath": path if path != "/{Bucket}" else f"{path}/",
-                }
-        wire_s3._routes.cache_clear()
-        assert wire_s3._routes() == before
-    finally:
-        for each, was in zip(http, kept, strict=True):
-            each.clear()
-            each.update(was)
-        wire_s3._routes.cache_clear()
+def test_what_botocores_clients_do_to_their_model_of_s3_is_not_done_to_the_gates():
+    """They take the bucket out of the paths of the model that they were given."""
+    session = boto3.Session(botocore_session=share_models(botocore.session.Session()), region_name="us-east-1")
+    with mock_aws():
+        s3 = session.client("s3")
+        s3.create_bucket(Bucket="data")
+        s3.put_object(Bucket="data", Key="a/b", Body=b"x")
+    theirs = s3.meta.service_model.operation_model("PutObject").http["requestUri"]
+    ours = service_model("s3").operation_model("PutObject").http
+    assert (theirs, ours["requestUri"], ours.get("authPath")) == ("/{Key+}", "/{Bucket}/{Key+}", None)
+
+
+def test_of_s3_the_body_is_read_only_where_it_is_a_buckets_policy():
+    for url, body in (("https://data.s3.amazonaws.com/?policy", b"{}"), ("https://data.s3.amazonaws.com/key", b"")):
+        wire = read_wire("s3", AWSPreparedRequest("PUT", url, HeadersDict(), b"{}", stream_output=False), url)
+        assert wire.body == body
