@@ -7,6 +7,7 @@ OR-4.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,6 +85,36 @@ def parse_policy(
         PolicyError: AWS would refuse it; `path` is relative to the document.
 
     """
+    alike = (kind, lenient, _text_of(document))
+    known = _READ.get(alike)
+    if known is not None:
+        return Policy(kind, *known, json.loads(document) if isinstance(document, str) else document, source)
+    policy = _read(document, kind, source, lenient=lenient)
+    if len(_READ) >= _MOST_KEPT:
+        _READ.clear()
+    if alike[-1] is not None:
+        _READ[alike] = policy.version, policy.statements
+    return policy
+
+
+_MOST_KEPT = 20_000
+_READ: dict[tuple[PolicyKind, bool, str | None], tuple[str, tuple[Statement, ...]]] = {}
+"""What was read of documents before: the same words in another place are the same statements."""
+
+
+def _text_of(document: str | Mapping[str, object]) -> str | None:
+    """A document as text that tells it from every other; None for what may hold more than JSON has."""
+    if isinstance(document, str):
+        return document
+    if type(document) is not dict:
+        return None  # such as one that knows of members that came twice
+    try:
+        return json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _read(document: str | Mapping[str, object], kind: PolicyKind, source: str, *, lenient: bool) -> Policy:
     reader = _Reader(kind, lenient=lenient)
     content = reader.load(document)
     version = content.get("Version", "2008-10-17")  # PG-1

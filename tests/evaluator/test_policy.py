@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kmssim.errors import InputError, PolicyError
+from kmssim.evaluator import policy
 from kmssim.evaluator.policy import Effect, PolicyKind, default_key_policy, parse_policy
 
 KMS, IAM = "MalformedPolicyDocumentException", "MalformedPolicyDocument"
@@ -413,3 +414,37 @@ def test_any_text_at_all_is_read_or_refused(text, kind):
 def test_what_python_can_hold_and_json_cannot_is_refused_too(body, kind):
     """A key policy arrives as data in a call's `Policy`; it must not take `decide` down."""
     assert isinstance(outcome(body, kind), PolicyError)
+
+
+def test_the_same_words_elsewhere_are_the_same_statements_and_keep_a_document_of_their_own():
+    body = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}
+    first, second = (
+        parse_policy(json.loads(json.dumps(body)), PolicyKind.IDENTITY, where) for where in ("here", "there")
+    )
+    assert first.statements is second.statements
+    assert (first.source, second.source) == ("here", "there")
+    first.document["Statement"].clear()
+    again = parse_policy(json.dumps(body), PolicyKind.IDENTITY)
+    assert again.document == second.document == body
+    assert parse_policy(body, PolicyKind.SCP).statements is not first.statements
+
+
+def test_words_that_were_accepted_for_one_kind_are_still_refused_for_another():
+    body = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}
+    parse_policy(body, PolicyKind.IDENTITY)
+    for _ in range(2):
+        with pytest.raises(PolicyError):
+            parse_policy(body, PolicyKind.KEY_POLICY)
+
+
+def test_documents_are_forgotten_when_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(policy, "_MOST_KEPT", 3)
+    monkeypatch.setattr(policy, "_READ", {})
+    for number in range(8):
+        statement = {
+            "Effect": "Allow",
+            "Action": "kms:*",
+            "Resource": f"arn:aws:kms:us-east-1:111122223333:key/{number}",
+        }
+        parse_policy({"Version": "2012-10-17", "Statement": statement}, PolicyKind.IDENTITY)
+        assert len(policy._READ) <= 3
