@@ -94,11 +94,11 @@ def _check_deletion(call: IamCall) -> Refusal | None:
     """A managed policy that somebody has, or whose boundary it is, stays; moto would let it go."""
     if call.wire.operation != "DeletePolicy":
         return None
-    arn = call.text("PolicyArn")
+    policy = call.text("PolicyArn")
     bound = {arn for (account, _), arn in call.memory.user_boundaries.items() if account == call.account}
     for page in call.iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role"]):
         bound |= {role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") for role in page["RoleDetailList"]}
-    if arn not in bound and not _is_attached(call, arn):
+    if policy not in bound and not _is_attached(call, policy):
         return None
     return Refusal("DeleteConflict", "Cannot delete a policy attached to entities.", _CONFLICT)
 

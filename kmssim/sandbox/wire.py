@@ -31,7 +31,7 @@ class WireCall:
     """One call. `parameters` are as they travel (bytes in base64, numbers of a query as text); `headers` in lower case.
 
     Unsigned: `access_key` is None. `body` is empty for S3, whose objects are not the gate's
-    business; a bucket's policy is.
+    business, but for the policy of a bucket.
     """
 
     service: str
