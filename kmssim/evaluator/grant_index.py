@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import combinations
+from math import comb
 
 from kmssim.evaluator.persistent import Numbered, PersistentMap, Run, alone, extended, first_of, reduced, things_of
 from kmssim.evaluator.request import parse_arn
@@ -74,18 +76,20 @@ _SECTIONS = (_NO_SOURCE, _ANY_SOURCE, _NOT_YET)
 """Each grant to a holder is in one of these; one that asks for a source is under that source, too."""
 
 _FREE, _EQUALS, _SUBSET = range(3)
-"""What a grant asks of the encryption context: nothing, to be equal, or to hold some pairs."""
+"""What a grant asks of the encryption context: nothing, to be equal, or to hold one pair; 3 and more: two and more."""
 
-_Sort = tuple[frozenset[str], Hashable]
+_Sort = tuple[frozenset[str], int | tuple[str, ...]]
 """The operations that grants list, and what they ask of the encryption context."""
 
-_MORE: _Sort = (frozenset(), "grants that ask for these pairs and for more")
+_MORE: _Sort = (frozenset(), ("grants that ask for these pairs and for more",))
+_SOURCED: _Sort = (frozenset(), ("grants to this holder that ask for a source",))
 
 _Place = tuple[Hashable, ...]
 _Few = list[Numbered[Grant]]
 _Alter = Callable[[Run[Grant] | None, Run[Grant]], Run[Grant] | None]
-_Changes = dict[_Place, dict[_Sort, Run[Grant]]]
-_Shelf = PersistentMap[_Place, dict[_Sort, Run[Grant]]]
+_Runs = dict[_Sort, Run[Grant]]
+_Changes = dict[_Place, _Runs]
+_Shelf = PersistentMap[_Place, _Runs]
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -93,9 +97,9 @@ class GrantIndex:
     """The grants of one key by id, by name (GR-7), and by what a request asks for.
 
     `_usable` has three kinds of place. A section, `(holder, source)`, has the grants by operations and kind of
-    constraint. `(holder, source, _EQUALS, *pairs)` has those that ask for just this context, and `(holder, source,
-    _SUBSET, *pairs)` those that ask for these pairs, among others or not: a request goes on from there, by one pair
-    more. `_kin` has a place for each role and account, see `kin_of`.
+    constraint; that of no source also tells whether there are others. `(holder, source, _EQUALS, *pairs)` has those
+    that ask for just this context, and `(holder, source, _SUBSET, *pairs)` those that ask for these pairs, among others
+    or not: a request goes on from there, by one pair more. `_kin` has a place for each role and account, see `kin_of`.
     """
 
     _size: int = 0
@@ -146,8 +150,9 @@ class GrantIndex:
                     _alter_run(by_name, self._by_name, grant.name, alter, single)
                 for place, sort in _places_of(grant):
                     _alter_place(usable, self._usable, place, sort, alter, single)
+                plainly = _sort(grant.operations, _FREE)
                 for relation in kin_of(grant.holder):
-                    _alter_place(kin, self._kin, relation, _sort(grant.operations, _FREE), alter, single)
+                    _alter_place(kin, self._kin, relation, plainly, alter, single)
         return GrantIndex(
             self._size + len(come) - len(gone),
             self._last + len(come),
@@ -165,29 +170,40 @@ class GrantIndex:
         Without a source they include those that ask for one, whichever it is. For CreateGrant context and source are
         those of the new grant.
         """
-        bound = operation in WITH_CONTEXT or operation == "CreateGrant"
-        found: _Few = []
-        for origin in (_NO_SOURCE, _ANY_SOURCE if source is None else source):
-            section = self._usable.get((holder, origin))
-            if section is None:
-                continue
-            if not bound:
-                found += _few_of_each(section, operation)
-                continue
-            kinds = [kind for operations, kind in section if operation in operations]
-            if _FREE in kinds:
-                found += _few_of_each(section, operation, _FREE)
-            if _EQUALS in kinds:
-                found += _few_of_each(self._usable.get((holder, origin, _EQUALS, *sorted(fold(pairs)))), operation)
-            if _SUBSET in kinds:
-                found += self._with_pairs_among(sorted(fold(pairs)), operation, (holder, origin, _SUBSET))
+        plain = self._usable.get((holder, _NO_SOURCE))
+        if plain is None:
+            return []
+        found = self._in_section(plain, (holder, _NO_SOURCE), operation, pairs)
+        if _SOURCED in plain:
+            place = (holder, _ANY_SOURCE if source is None else source)
+            found += self._in_section(self._usable.get(place) or {}, place, operation, pairs)
         return [grant for _, grant in found]
 
-    def _with_pairs_among(self, pairs: Sequence[_Pair], operation: str, start: _Place) -> _Few:
-        """From place to place, a pair more each time: the fewer pairs grants ask for, the earlier they come."""
+    def _in_section(self, section: _Runs, place: _Place, operation: str, pairs: Mapping[str, str] | None) -> _Few:
+        if operation not in WITH_CONTEXT and operation != "CreateGrant":
+            return _few_of_each(section, operation)
+        kinds = [kind for operations, kind in section if operation in operations and isinstance(kind, int)]
+        found = _few_of_each(section, operation, _FREE) if _FREE in kinds else []
+        if _EQUALS in kinds:
+            found += _few_of_each(self._usable.get((*place, _EQUALS, *sorted(fold(pairs)))), operation)
+        widths = {kind - _SUBSET + 1 for kind in kinds if kind >= _SUBSET}
+        if widths:
+            found += self._with_pairs_among(sorted(fold(pairs)), sorted(widths), operation, (*place, _SUBSET))
+        return found
+
+    def _with_pairs_among(self, pairs: Sequence[_Pair], widths: Sequence[int], operation: str, start: _Place) -> _Few:
+        """The grants that ask for some of `pairs`: the fewer they ask for, the earlier they come.
+
+        `widths`: how many pairs they ask for. Where so many can be chosen in few ways each is looked up outright.
+        """
         get, found = self._usable.get, list[Numbered[Grant]]()
+        if sum([comb(len(pairs), width) for width in widths]) <= len(pairs):
+            for width in widths:
+                for chosen in combinations(pairs, width):
+                    found += _few_of_each(get(start + chosen), operation)
+            return found
         reached = [(start, 0)]
-        for place, begin in reached:
+        for place, begin in reached:  # from place to place, a pair more each time
             for at in range(begin, len(pairs)):
                 further = (*place, pairs[at])
                 here = get(further)
@@ -245,7 +261,11 @@ def _alter_place(
 ) -> None:
     here = changes.get(place)
     if here is None:
-        here = changes[place] = (shelf.get(place) or {}).copy()
+        known = shelf.get(place)
+        if known is None:
+            changes[place] = {sort: single}  # it comes: nothing goes from where nothing is
+            return
+        here = changes[place] = known.copy()
     run = alter(here.get(sort), single)
     if run is None:
         del here[sort]
@@ -257,7 +277,7 @@ def _few_of_each(here: Mapping[_Sort, Run[Grant]] | None, operation: str | None,
     """In order, the first few of each sort that lists the operation."""
     found: _Few = []
     for (operations, asks), run in (here or {}).items():
-        if (operation is None or operation in operations) and (only is None or asks == only):
+        if (operation in operations or (operation is None and operations)) and (only is None or asks == only):
             found += first_of(run, FEW)
     return sorted(found, key=_number) if len(found) > 1 else found
 
@@ -277,15 +297,17 @@ def _places_of(grant: Grant) -> Iterator[tuple[_Place, _Sort]]:
         yield (holder, _NOT_YET), _sort(operations, _FREE)  # it is found by its token alone (GR-50)
         return
     equals, subset = constraints.encryption_context_equals, constraints.encryption_context_subset
-    kind = _EQUALS if equals is not None else _SUBSET if subset else _FREE
     pairs, spelling = _read(equals or subset or {})
+    kind = _EQUALS if equals is not None else _SUBSET if subset else _FREE
+    asks = kind + len(pairs) - 1 if kind == _SUBSET else kind
     source = constraints.source_arn
+    if source is not None:
+        yield (holder, _NO_SOURCE), _SOURCED
     for origin in (_NO_SOURCE,) if source is None else (source, _ANY_SOURCE):
-        yield (holder, origin), _sort(operations, kind)
-        if kind == _SUBSET:
-            for count in range(1, len(pairs)):
-                yield (holder, origin, _SUBSET, *pairs[:count]), _MORE
+        yield (holder, origin), _sort(operations, asks)
         if kind != _FREE:
+            for count in range(1, len(pairs) if kind == _SUBSET else 0):
+                yield (holder, origin, _SUBSET, *pairs[:count]), _MORE
             yield (holder, origin, kind, *pairs), _sort(operations, spelling)
 
 
@@ -293,20 +315,32 @@ def _read(pairs: Mapping[str, str]) -> tuple[tuple[_Pair, ...], tuple[str, ...]]
     """The pairs in order, without regard to the case of their names, and the names as they are spelled."""
     if not pairs:
         return (), ()
+    in_order = _in_order(tuple(pairs))
+    if in_order is not None:
+        return tuple([(low, pairs[name]) for low, name in in_order[0]]), in_order[1]
     spelled = sorted([(name.lower(), value, name) for name, value in pairs.items()])
     folded = dict.fromkeys([(low, value) for low, value, _ in spelled])
     return tuple(folded), tuple([name for _, _, name in spelled])
 
 
 @lru_cache(maxsize=4096)
-def _sort(operations: tuple[str, ...], asks: Hashable) -> _Sort:
+def _in_order(names: tuple[str, ...]) -> tuple[tuple[_Pair, ...], tuple[str, ...]] | None:
+    """Names, each after its lower case, and alone; None where two differ in case only, for then values decide."""
+    lowered = sorted([(name.lower(), name) for name in names])
+    if len(dict(lowered)) < len(names):
+        return None
+    return tuple(lowered), tuple([name for _, name in lowered])
+
+
+@lru_cache(maxsize=4096)
+def _sort(operations: tuple[str, ...], asks: int | tuple[str, ...]) -> _Sort:
     """One object for many grants: they list few different operations."""
     return frozenset(operations), asks
 
 
 def fold(pairs: Mapping[str, str] | None) -> set[_Pair]:
     """An encryption context without regard to the case of its names (UN-3)."""
-    return {(name.lower(), value) for name, value in (pairs or {}).items()}
+    return {(name.lower(), value) for name, value in pairs.items()} if pairs else set()
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,8 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 _SMALL, _WIDTH = 128, 64
+_COLUMN = _WIDTH - 1
+"""The bits of a hash that say which row, and which part of it."""
 
 
 class PersistentMap(Generic[K, V]):
@@ -36,8 +38,7 @@ class PersistentMap(Generic[K, V]):
         if len(rows) == 1:
             return rows[0][0].get(key)
         place = hash(key) >> 32  # the lowest bits are those by which each dict goes itself
-        row = rows[place & _WIDTH - 1]
-        return row[place >> 8 & _WIDTH - 1].get(key)
+        return rows[place & _COLUMN][place >> 8 & _COLUMN].get(key)
 
     def updated(self, changes: Mapping[K, V | None]) -> PersistentMap[K, V]:
         """A map with these values beside and in place of its own; those that are None or empty are taken out."""

@@ -85,7 +85,7 @@ def plainly_fitting(held, operation, holder, source, pairs):
 
     def sort(one):
         kind, wanted = kind_of(one)
-        return set(one.operations), wanted if bound else kind
+        return set(one.operations), wanted if bound else (kind, len(fold(wanted)) if kind == "subset" else 0)
 
     told = []
     for _, alike in groupby(sorted(found, key=constrained), constrained):

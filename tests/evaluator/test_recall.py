@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import pytest
 from bench import workload
-from building import ACCOUNT, KEY_ARN, WORKER, WORKER_SESSION, allow, call, caller, deny, key, world
+from building import (
+    ACCOUNT,
+    KEY_ARN,
+    WORKER,
+    WORKER_SESSION,
+    allow,
+    call,
+    caller,
+    deny,
+    key,
+    policy,
+    with_account,
+    world,
+)
 
-from kmssim.evaluator import recall
-from kmssim.evaluator.combine import PYTHON
+from kmssim.evaluator import recall, views
+from kmssim.evaluator.combine import PYTHON, combine
+from kmssim.evaluator.decision import Authority, Layer, RuledBy
 from kmssim.evaluator.pdp import Authorizer, decide
-from kmssim.evaluator.request import Network
+from kmssim.evaluator.request import Ciphertext, Network
 from kmssim.evaluator.world import VpcEndpoint
 
 MANY, FEW = 100_000, 6_000
@@ -108,3 +123,74 @@ def test_the_open_questions_that_were_met_are_recalled_too():
     authorizer = Authorizer(here, PYTHON)
     found = [authorizer.decide(call()).uncertain for _ in range(3)]
     assert found == [("UN-28",)] * 3
+
+
+def test_a_question_that_an_earlier_part_of_the_same_call_met_is_recalled_for_later_calls():
+    """UN-28 is met for both keys of the first call; in the second one only what is recalled of the last key meets it."""
+    ids = [f"1234abcd-12ab-34cd-56ef-12345678900{number}" for number in range(3)]
+    arns = [KEY_ARN.replace(KEY_ARN.rpartition("/")[2], one) for one in ids]
+    named = [WORKER, WORKER, WORKER_SESSION]
+    keys = [key(allow(to=to), id=one) for to, one in zip(named, ids, strict=True)]
+    here = world(*keys, boundary=(allow("s3:*"),))
+    authorizer = Authorizer(here)
+
+    def from_one_to_another(source, destination):
+        parameters = {"DestinationKeyId": arns[destination]}
+        return authorizer.decide(call("kms:ReEncrypt", parameters=parameters, ciphertext=Ciphertext(arns[source])))
+
+    assert from_one_to_another(0, 1).uncertain == ("UN-28",)
+    assert from_one_to_another(2, 1).uncertain == ("UN-28",)
+
+
+def test_evidence_is_written_down_once_for_what_each_open_condition_comes_to(monkeypatch):
+    asked = counting(monkeypatch)
+    when = {"StringEquals": {"kms:EncryptionContext:dept": "hr"}}
+    authorizer = Authorizer(world(key(allow("kms:Decrypt", to=WORKER, when=when))))
+
+    def found(**context):
+        parameters = {"KeyId": KEY_ARN, "EncryptionContext": context}
+        (trace,) = authorizer.decide(call(parameters=parameters)).permissions
+        (statement,) = trace.layer(Layer.KEY_POLICY).statements
+        return statement.mismatch.found if statement.mismatch else None
+
+    many = [{"dept": "hr"}, {"dept": "it"}, {"dept": "ops"}, {"app": "it"}, {"dept": "it", "app": "x"}, {"dept": "hr"}]
+    key_name = "kms:EncryptionContext:dept"
+    it, ops, absent = f"{key_name} = it", f"{key_name} = ops", f"{key_name} is absent"
+    assert [found(**context) for context in many] == [None, it, ops, absent, it, None]
+    assert sum(one.traced for one in asked) == 4
+    assert sum(not one.traced for one in asked) == 2
+
+
+def test_a_world_forgets_its_evidence_when_there_is_too_much(monkeypatch):
+    monkeypatch.setattr(recall, "_MOST_TOLD", 2)
+    authorizer = Authorizer(world(key(allow("kms:*", to=WORKER))))
+    for name in ["Decrypt", "Encrypt", "DescribeKey", "ListGrants"] * 2:
+        (trace,) = authorizer.decide(call(f"kms:{name}")).permissions
+        assert trace.layer(Layer.KEY_POLICY).statements[0].applies
+        assert len(authorizer._recall._told) <= 2
+
+
+def test_what_is_remembered_does_not_travel_between_processes():
+    """Callers are known by their identity, which is another one there."""
+    authorizer = Authorizer(world(key(allow("kms:*", to=WORKER))), Authority(RuledBy("python"), combine))
+    decision = authorizer.decide(call())
+    there = pickle.loads(pickle.dumps(decision))  # noqa: S301 - written a moment ago
+    assert there == decision
+    assert there.permissions[0].evidence == decision.permissions[0].evidence
+    assert pickle.loads(pickle.dumps(authorizer._recall))._questions == {}  # noqa: S301
+
+
+def test_one_change_to_a_world_compiles_again_what_changed_and_nothing_else(monkeypatch):
+    made = []
+    real = views._make
+    monkeypatch.setattr(views, "_make", lambda policy, *rest: made.append(policy) or real(policy, *rest))
+    own = (allow("kms:Decrypt", on=KEY_ARN), deny("s3:*"))
+    here = world(key(allow(to=f"arn:aws:iam::{ACCOUNT}:root")), mine=own, boundary=(allow("kms:*"),))
+    assert Authorizer(here).decide(call()).allowed
+    on_key, role = here.keys_by_arn[KEY_ARN].policy, here.accounts[ACCOUNT].roles["worker"]
+    assert {id(one) for one in made} == {id(one) for one in (on_key, role.boundary, *role.policies)}
+    made.clear()
+    changed = (policy("identity", allow("kms:Encrypt")),)
+    after = with_account(here, ACCOUNT, roles={"worker": replace(role, policies=changed)})
+    assert not Authorizer(after).decide(call()).allowed
+    assert made == list(changed)
