@@ -73,7 +73,7 @@ class Enforcement:
     """The gate's hooks. `read` reads the world; what it gives is kept until a call that may change it has passed.
 
     `regions` are those to read: the world's own, and each in which somebody has called KMS, or a service in front of
-    it, since.
+    it, since; `accounts` those of the world, and each in which somebody has changed something since.
     """
 
     read: Callable[[], World]
@@ -82,6 +82,7 @@ class Enforcement:
     clients: Clients
     decisions: list[Decision] = field(default_factory=list)
     regions: list[str] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
     kept: KeptParts = field(default_factory=KeptParts)
     _world: World | None = None
     _authorizer: Authorizer | None = None
@@ -103,9 +104,12 @@ class Enforcement:
             self.kept.forget_all()
             self._world = None
 
-    def _forget_changed(self, service: str, served: Served | None = None) -> None:
-        """What a call may have changed: of KMS the keys that it is about, and what lists them."""
-        if service == "kms" and served is not None:
+    def _forget_changed(self, service: str, account: str, served: Served | None = None) -> None:
+        """What a call from `account` may have changed: of KMS the keys that it is about, and what lists them."""
+        if account and account not in self.accounts:
+            self.accounts.append(account)
+            self.forget_world()
+        elif service == "kms" and served is not None:
             owners = {key.account for key in served.keys} | {home_account(served.call)}
             with TURN:
                 self.kept.forget_keys({key.id for key in served.keys})
@@ -153,7 +157,7 @@ class Enforcement:
         self.decisions.append(_as_it_ended(decision, beside))
         if beside is not None:
             if decision.failure is None and changes_state(call.name):
-                self._forget_changed(service, served)
+                self._forget_changed(service, principal.account, served)
             return beside
         rewrite = _route(world, call, wire, decision)
         self._served[id(wire)] = served  # last: what fails before would leave it here for ever
@@ -163,7 +167,7 @@ class Enforcement:
         """What the call changed is read at the next question."""
         served, complete = self._served.pop(id(wire), None), self._finishes.pop(id(wire), None)
         if changes_state(wire.operation):
-            self._forget_changed(service, served)
+            self._forget_changed(service, principal.account, served)
         if service == "iam":
             return after_iam(IamCall(wire, principal.account, self.memory, self.clients), answer)
         if complete is not None and answer.status < 300:  # noqa: PLR2004 - HTTP success
@@ -173,7 +177,7 @@ class Enforcement:
     def _before_iam(self, wire: WireCall, principal: Principal) -> Refusal | Answer | None:
         answer = before_iam(IamCall(wire, principal.account, self.memory, self.clients))
         if isinstance(answer, Answer):
-            self._forget_changed("iam")
+            self._forget_changed("iam", principal.account)
         return answer
 
     def _before_service(self, wire: WireCall, principal: Principal) -> Refusal | Answer | Rewrite | None:

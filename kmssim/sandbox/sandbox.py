@@ -133,6 +133,7 @@ class Sandbox:
         self._seeded = seed(self._declared, self._reader.client)
         self._enforcement.memory = self._seeded.memory
         self._enforcement.regions = list(self._seeded.regions)
+        self._enforcement.accounts = list(self._seeded.accounts)
         self._enforcement.forget_world()
 
     def restore(self) -> None:
@@ -191,9 +192,10 @@ class Sandbox:
     def _read(self) -> World:
         seeded = self._seeded
         assert seeded is not None  # noqa: S101 - the gate is asked only inside the `with`
-        regions = self._enforcement.regions
-        kept = self._enforcement.kept
-        return read_world(self._reader.client, seeded.memory, accounts=seeded.accounts, regions=regions, kept=kept)
+        asked = self._enforcement
+        return read_world(
+            self._reader.client, seeded.memory, accounts=asked.accounts, regions=asked.regions, kept=asked.kept
+        )
 
     @property
     def world(self) -> World:

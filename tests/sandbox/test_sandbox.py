@@ -271,6 +271,21 @@ def test_unknown_access_keys_are_refused_as_kms_refuses_them():
     assert refused(stranger.list_keys)["Error"]["Code"] == "UnrecognizedClientException"
 
 
+def test_an_account_that_nobody_declared_is_there_once_something_is_made_in_it(sandbox):
+    root = f"arn:aws:iam::{BOSS}:root"
+    made = sandbox.client("kms", as_=root).create_key()["KeyMetadata"]["KeyId"]
+    sandbox.client("kms", as_=root).encrypt(KeyId=made, Plaintext=b"x")
+    iam = sandbox.client("iam", as_=root)
+    iam.create_user(UserName="eve")
+    eve = sandbox.client("kms", as_=f"arn:aws:iam::{BOSS}:user/eve")
+    assert refused(eve.describe_key, KeyId=made)["Error"]["Code"] == "AccessDeniedException"
+    look = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:DescribeKey", "Resource": "*"}}
+    iam.put_user_policy(UserName="eve", PolicyName="look", PolicyDocument=json.dumps(look))
+    assert eve.describe_key(KeyId=made)["KeyMetadata"]["AWSAccountId"] == BOSS
+    sandbox.restore()
+    assert sandbox.world == world()
+
+
 def test_in_a_region_that_is_none_nothing_is_answered(sandbox):
     nowhere = sandbox.client("kms", as_=ADMIN, region="xx-north-1")
     for call in (nowhere.list_keys, nowhere.create_key):
