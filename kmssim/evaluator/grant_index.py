@@ -196,7 +196,8 @@ class GrantIndex:
 
         `widths`: how many pairs they ask for. Where so many can be chosen in few ways each is looked up outright.
         """
-        get, found = self._usable.get, list[Numbered[Grant]]()
+        get = self._usable.get
+        found: _Few = []
         if sum([comb(len(pairs), width) for width in widths]) <= len(pairs):
             for width in widths:
                 for chosen in combinations(pairs, width):

@@ -199,8 +199,6 @@ def check_dry_run(at_hand: Authorized) -> Failure | None:
 def check_new_key(at_hand: Authorized) -> Failure | None:
     """What CreateKey checks of spec and usage (OP-57, EM-35)."""
     parameters = at_hand.call.parameters
-    if at_hand.call.name != "CreateKey":
-        return None
     spec = str(parameters.get("KeySpec") or parameters.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT")
     usage = parameters.get("KeyUsage")
     if usage is None and spec != "SYMMETRIC_DEFAULT":

@@ -28,8 +28,6 @@ _MOST_TAGS = 50
 def check_alias(at_hand: Authorized) -> Failure | None:
     """What the alias operations ask of names and keys (TP-2, EM-35, UN-21)."""
     call = at_hand.call
-    if call.name not in {"CreateAlias", "UpdateAlias", "DeleteAlias"}:
-        return None
     name = str(call.parameters.get("AliasName", ""))
     reserved = name.startswith("alias/aws/")
     if reserved or not _ALIAS_NAME.fullmatch(name):
@@ -76,8 +74,6 @@ _NOT_OF_A_PRIMARY: Mapping[str, frozenset[str | None]] = {
 
 def check_replica(at_hand: Authorized) -> Failure | None:
     """What ReplicateKey asks of the replica's Region (OP-43)."""
-    if at_hand.call.name != "ReplicateKey":
-        return None
     key, region = at_hand.key_legs[0].key, str(at_hand.call.parameters.get("ReplicaRegion", ""))
     if key is not None and related_key(at_hand.world, key, region):
         text = f"Key {key.id} already exists in {region}."
@@ -87,8 +83,6 @@ def check_replica(at_hand: Authorized) -> Failure | None:
 
 def check_tags(at_hand: Authorized) -> Failure | None:
     """Tags that a key cannot have (EM-36); tag keys tell small letters from capitals, the reserved prefix does not."""
-    if at_hand.call.name not in {"CreateKey", "ReplicateKey", "TagResource"}:
-        return None
     names = [name for name, _ in request_tags(at_hand.call)]
     present = at_hand.key_legs[0].key if at_hand.call.name == "TagResource" else None
     if any(name.lower().startswith("aws:") for name in names):
@@ -116,8 +110,6 @@ def check_policy_name(at_hand: Authorized) -> Failure | None:
 def check_new_policy(at_hand: Authorized) -> Failure | None:
     """A key policy that is put on a key: well-formed, ours to write, and not locking its author out (TP-7 to TP-10)."""
     call = at_hand.call
-    if call.name not in {"CreateKey", "PutKeyPolicy", "ReplicateKey"}:
-        return None
     document = call.parameters.get("Policy")
     if document is None:
         return None

@@ -42,9 +42,8 @@ def check_grant(at_hand: Authorized) -> Failure | None:
     """What CreateGrant asks of the new grant, and RevokeGrant of the old one (GR-2 to GR-6, GR-10, GR-14, GR-18)."""
     if at_hand.call.name == "RevokeGrant":
         return _check_revoked(at_hand)
-    key = at_hand.key_legs[0].key if at_hand.key_legs else None
-    if at_hand.call.name != "CreateGrant" or key is None:
-        return None
+    key = at_hand.key_legs[0].key
+    assert key is not None  # noqa: S101 - key_legs have keys
     return next(_mistakes(at_hand, key), None)
 
 

@@ -14,9 +14,8 @@ _FOR_SYMMETRIC_KEYS = ("ImportType", "KeyMaterialId", "KeyMaterialDescription")
 
 def check_import(at_hand: Authorized) -> Failure | None:
     """The first mistake in an ImportKeyMaterial (OP-33); of token, material and date only the runtime can say."""
-    key = at_hand.key_legs[0].key if at_hand.key_legs else None
-    if at_hand.call.name != "ImportKeyMaterial" or key is None:
-        return None
+    key = at_hand.key_legs[0].key
+    assert key is not None  # noqa: S101 - key_legs have keys
     given = {name: value for name, value in at_hand.call.parameters.items() if value is not None}
     return next(chain(_mistaken_term(given), _mistaken_material(given, key)), None)
 

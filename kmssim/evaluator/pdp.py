@@ -240,7 +240,7 @@ class _Evaluation(NamedTuple):
         explicit = [index for index in denied if permissions[index].ruling.explicit]
         blamed = explicit or denied
         deciding = [permissions[index] for index in blamed] or permissions
-        layers = frozenset[Layer]().union(*[trace.ruling.layers for trace in deciding])
+        layers: frozenset[Layer] = frozenset().union(*[trace.ruling.layers for trace in deciding])
         failure = self.denial(call, deciding[0], legs[blamed[0]], explicit=bool(explicit)) if blamed else None
         shown = self.recall.authority.shown
         return Decision(call, not denied, bool(explicit), layers, failure, tuple(permissions), ruled_by=shown)

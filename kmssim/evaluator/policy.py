@@ -109,9 +109,10 @@ def _text_of(document: str | Mapping[str, object]) -> str | None:
     if type(document) is not dict:
         return None  # such as one that knows of members that came twice
     try:
-        return json.dumps(document, allow_nan=False)
+        text = json.dumps(document, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return None
+    return text if json.loads(text) == document else None  # a tuple is written as a list, a number as a member's name
 
 
 def _read(document: str | Mapping[str, object], kind: PolicyKind, source: str, *, lenient: bool) -> Policy:

@@ -152,7 +152,8 @@ def _looks_at_grants(asked: Asked) -> bool:
 
 def _answers(statements: tuple[_Open, ...], asked: Asked) -> tuple[bool, ...]:
     """Which of the open statements apply."""
-    request, answers = asked.request, list[bool]()
+    request = asked.request
+    answers = []
     for statement, kind, lines in statements:
         unmet = _unmet_line(lines, request.context)
         answers.append(applies(statement, request, kind, asked.questions) if unmet is _NOT_PLAIN else unmet is None)
@@ -161,7 +162,8 @@ def _answers(statements: tuple[_Open, ...], asked: Asked) -> tuple[bool, ...]:
 
 def _outcomes(statements: tuple[_Open, ...], asked: Asked) -> tuple[_Outcome, ...]:
     """What keeps each of the open statements from applying: all that a trace tells of it follows from that."""
-    request, outcomes = asked.request, list[_Outcome]()
+    request = asked.request
+    outcomes: list[_Outcome] = []
     for statement, kind, lines in statements:
         unmet = _unmet_line(lines, request.context)
         outcomes.append(mismatch(statement, request, kind, asked.questions) if unmet is _NOT_PLAIN else unmet)

@@ -13,6 +13,7 @@ from building import (
     ACCOUNT,
     ANA,
     DELEGATION,
+    KEY_ARN,
     REGION,
     ROOT,
     WORKER,
@@ -30,7 +31,8 @@ from building import (
 
 from kmssim.evaluator.caller import find_caller
 from kmssim.evaluator.conditions import Ambiguous, Doubtful
-from kmssim.evaluator.context_kms import derive_kms_keys
+from kmssim.evaluator.context import derive_global_keys, session_keys
+from kmssim.evaluator.context_kms import carries, derive_kms_keys, stated_keys
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.pdp import decide
 from kmssim.evaluator.permissions import legs_of
@@ -573,3 +575,28 @@ def test_what_is_stated_of_the_session_and_the_clock_goes_together():
     tagged = caller(WORKER_SESSION, source_identity="bea", tags={"Team": "shop"})
     context = decide(MEMBER, call(principal=tagged)).permissions[0].context
     assert (context["aws:sourceidentity"], context["aws:principaltag/team"]) == ("bea", "shop")
+
+
+def test_the_keys_of_a_session_are_those_of_the_whole_context():
+    """CK-76, CK-77: a sweep derives them by themselves."""
+    for principal in (caller(), caller(ANA), caller(mfa=True, source_identity="ana")):
+        one = call(principal=principal, context={"aws:currenttime": "2026-02-03T04:05:06Z"})
+        whole = derive_global_keys(world(), one, find_caller(world(), principal), REGION, ACCOUNT, {})
+        names = ("aws:multifactorauthpresent", "aws:tokenissuetime", "aws:multifactorauthage", "aws:sourceidentity")
+        assert session_keys(one, find_caller(world(), principal)) == {
+            name: whole[name] for name in names if name in whole
+        }
+
+
+def test_what_a_permission_can_carry_is_what_a_call_may_state_for_it():
+    names = ("kms:encryptioncontext:dept", "kms:grantisforawsresource", "aws:username", "made:up")
+    for operation in ("kms:Decrypt", "kms:CreateGrant"):
+        one = call(operation, context=dict.fromkeys(names, "x"))
+        (leg,) = legs_of(world(key()), one)
+        assert set(stated_keys(one, leg)) == {name for name in names if carries(leg, name)}
+        assert carries(leg, "kms:grantisforawsresource") == (operation == "kms:CreateGrant")
+
+
+def test_untagging_nothing_names_no_tag_keys():
+    (trace,) = decide(world(key()), call("kms:UntagResource", parameters={"KeyId": KEY_ARN, "TagKeys": []})).permissions
+    assert "aws:tagkeys" not in trace.context

@@ -448,3 +448,15 @@ def test_documents_are_forgotten_when_they_are_too_many(monkeypatch):
         }
         parse_policy({"Version": "2012-10-17", "Statement": statement}, PolicyKind.IDENTITY)
         assert len(policy._READ) <= 3
+
+
+@pytest.mark.parametrize(
+    "other", [{"Action": ("kms:Decrypt",)}, {"Action": ["kms:Decrypt"], "Condition": {"StringEquals": {1: "x"}}}]
+)
+def test_what_is_no_json_is_refused_though_its_like_was_read(other):
+    statement = {"Effect": "Allow", "Resource": "*", "Action": ["kms:Decrypt"]}
+    parse_policy({"Version": "2012-10-17", "Statement": [statement]}, PolicyKind.IDENTITY)
+    by_name = {"Condition": {"StringEquals": {"1": "x"}}}
+    parse_policy({"Version": "2012-10-17", "Statement": [{**statement, **by_name}]}, PolicyKind.IDENTITY)
+    with pytest.raises(PolicyError):
+        parse_policy({"Version": "2012-10-17", "Statement": [{**statement, **other}]}, PolicyKind.IDENTITY)
