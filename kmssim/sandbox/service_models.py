@@ -28,6 +28,7 @@ class Protocol(Enum):
 
 _OF_CLIENTS = create_loader()
 """Reads botocore's models for clients, and keeps what it read. Clients change their models, so the gate has its own."""
+_OF_GATE = create_loader()
 
 
 def share_models(session: Any) -> Any:  # noqa: ANN401 (a botocore session)
@@ -39,10 +40,9 @@ def share_models(session: Any) -> Any:  # noqa: ANN401 (a botocore session)
 @cache
 def service_model(service: str) -> Any:  # noqa: ANN401 (botocore's ServiceModel)
     """The service's model. Raises SetupError when botocore has none of that name."""
-    loader = create_loader()
-    if service not in loader.list_available_services("service-2"):
+    if service not in _OF_GATE.list_available_services("service-2"):
         raise SetupError(f"botocore knows no service `{service}`")
-    return ServiceModel(loader.load_service_model(service, "service-2"), service)
+    return ServiceModel(_OF_GATE.load_service_model(service, "service-2"), service)
 
 
 @cache
