@@ -391,6 +391,20 @@ ARMED = {
         },
         ["arm", "assume_role", "assume_role"],
     ),
+    "freed of its boundary before": (
+        {
+            "dev": may_arm("iam:PutRolePolicy", "iam:DeleteRolePermissionsBoundary"),
+            "app": {**APP_OF_DEV, "boundary": policy(allow("s3:*"))},
+        },
+        ["free_of_boundary", "arm", "assume_role"],
+    ),
+    "freed of its boundary and tagged": (
+        {
+            "dev": may_arm("iam:TagRole", "iam:DeleteRolePermissionsBoundary"),
+            "app": holder(allow("kms:Decrypt", condition=BY_OWN_TAG), boundary=policy(allow("s3:*")), **APP_OF_DEV),
+        },
+        ["free_of_boundary", "tag_other", "assume_role"],
+    ),
 }
 
 
@@ -401,6 +415,10 @@ def test_who_may_write_a_policy_for_somebody_whom_it_can_become_has_what_that_on
 
 
 NOT_ARMED = {
+    "a boundary that stays": {
+        "dev": may_arm("iam:PutRolePolicy", "iam:TagRole"),
+        "app": {**APP_OF_DEV, "boundary": policy(allow("s3:*"))},
+    },
     "another role": {"dev": may_arm("iam:PutRolePolicy", whom=ROLE + "other"), "app": APP_OF_DEV, "other": {}},
     "not to be assumed": {"dev": may_arm("iam:PutRolePolicy"), **DEV_MAY},
     "not to be passed": {"dev": may_arm("iam:PutRolePolicy", "iam:PassRole"), "app": {"trust": trust(LAMBDA)}},

@@ -20,16 +20,21 @@ from kmssim.reach.roles import Roles
 from kmssim.reach.situation import Situation, Step
 
 ANEW = "make_role_anew"
+_IN_TURN = ("free_of_boundary", "tag_other", "add_to_group", "arm")
+"""Of several edits of one user or role the earlier come first; by the last two it has policies, once is enough."""
 
 
-def arm_and_become(at: Situation, roles: Roles, steps: tuple[Step, ...]) -> Iterator[Step]:
-    """Every way to edit one whom one can become, and to go on as that one; `steps` are the ways to become somebody."""
-    if not might(at.caller, EDITING):
+def arm_and_become(at: Situation, roles: Roles, steps: tuple[Step, ...], most: int) -> Iterator[Step]:
+    """Every way to edit one whom one can become, and to go on as that one, in no more than `most` hops.
+
+    `steps` are the ways to become somebody.
+    """
+    if most < 2 or not might(at.caller, EDITING):  # noqa: PLR2004 - an edit and a hop as that one
         return
     needs_none = _needs_no_other(at, roles)
     whom = {step.then.caller.issuer_arn: step.then.principal for step in steps if _is_other(at, step.then.principal)}
     for principal in whom.values():
-        for edited in _edits(at, principal, roles, needs_none=needs_none):
+        for edited in _edits(at, principal, roles, needs_none=needs_none, most=most - 1):
             for then in _become(edited.then, principal, roles):
                 yield Step((*edited.hops, *then.hops), then.then)
                 needs_none |= at.caller.is_root and _stands_for_others(find_caller(at.world, principal), roles)
@@ -38,10 +43,10 @@ def arm_and_become(at: Situation, roles: Roles, steps: tuple[Step, ...]) -> Iter
             yield from _arm_anew(at, step, roles)
 
 
-def arm_held(at: Situation, held: Principal, roles: Roles) -> Iterator[Step]:
-    """Every way to edit one whose session one still has, and to go on with that session."""
+def arm_held(at: Situation, held: Principal, roles: Roles, most: int) -> Iterator[Step]:
+    """Every way to edit one whose session one still has, by `most` edits, and to go on with that session."""
     if _is_other(at, held) and might(at.caller, EDITING):
-        for edited in _edits(at, held, roles, needs_none=_needs_no_other(at, roles)):
+        for edited in _edits(at, held, roles, needs_none=_needs_no_other(at, roles), most=most):
             hops = tuple(replace(hop, then=held) for hop in edited.hops)
             yield Step(hops, edited.then.goes_on_as(held))
 
@@ -53,9 +58,21 @@ def _is_other(at: Situation, principal: Principal) -> bool:
     return find_caller(at.world, principal).issuer_arn != at.caller.issuer_arn
 
 
-def _edits(at: Situation, whom: Principal, roles: Roles, *, needs_none: bool) -> Iterator[Step]:
+def _edits(
+    at: Situation, whom: Principal, roles: Roles, *, needs_none: bool, most: int, after: int = -1
+) -> Iterator[Step]:
+    """One edit of somebody else, or several in turn: its boundary goes, it gets tags, it gets policies."""
+    if most < 1:
+        return
     news = not needs_none or roles.is_singled_out(find_caller(at.world, whom))
-    return edits_of(at, whom, roles, policies=news)
+    for step in edits_of(at, whom, roles, policies=news):
+        turn = _IN_TURN.index(step.hops[0].code)
+        if turn <= after:
+            continue
+        yield step
+        if step.hops[0].code not in _IN_TURN[2:]:
+            for more in _edits(step.then, whom, roles, needs_none=needs_none, most=most - 1, after=turn):
+                yield Step((*step.hops, *more.hops), more.then)
 
 
 def _needs_no_other(at: Situation, roles: Roles) -> bool:

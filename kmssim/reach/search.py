@@ -241,14 +241,14 @@ class _Search:
         """Hops that have nothing to do with the key."""
         yield from self._steps_from(node.at, self.limits.hops - len(node.hops))
         for held in dict.fromkeys((node.start, *(hop.then for hop in node.hops))):
-            yield from arm_held(node.at, held, self._roles)
+            yield from arm_held(node.at, held, self._roles, self.limits.hops - len(node.hops))
 
     def _steps_from(self, at: Situation, most: int) -> tuple[Step, ...]:
         """Those that any caller has here, found once, for at most so many hops: the first to come by has the most."""
         looked, steps = self.steps_known.get(at.identity, (0, ()))
         if looked < most:
             becoming = tuple(become(at, self._roles, most))
-            arming = arm_and_become(at, self._roles, becoming) if most > 1 else ()
+            arming = arm_and_become(at, self._roles, becoming, most)
             steps = (*edit(at, self._roles), *becoming, *arming)
             self.steps_known[at.identity] = most, steps
         return steps

@@ -5,7 +5,6 @@ NOT_LOOKED_AT = (
     "longer paths of those who can already, be it with an encryption context or through a service only",
     "session policies that a caller would pass, and roles assumed with SAML or OpenID Connect",
     "a grant to somebody else whom one becomes afterwards (of PE-1, the grant to oneself is)",
-    "two edits of somebody else before one goes on as that one, e.g. of its boundary and of its policies (PE-7)",
     "a policy for somebody whom no policy tells apart from a caller that can have everything anyway (PE-7): no news",
     "users and roles that are made for the purpose (iam:CreateUser, iam:CreateRole): a search adds nobody",
     "boundaries and policy versions that are exchanged (iam:Put*PermissionsBoundary, iam:SetDefaultPolicyVersion)",
