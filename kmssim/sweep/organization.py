@@ -255,5 +255,5 @@ def _policy(kind: PolicyKind, *statements: Mapping[str, Any]) -> Policy:
 
 @lru_cache(maxsize=8192)
 def _parsed(kind: PolicyKind, statements: str) -> Policy:
-    """A policy, read once however often it stands in the organization."""
+    """One policy for all who have it: what it has shown of itself (`views`) serves each of them."""
     return parse_policy({"Version": "2012-10-17", "Statement": json.loads(statements)}, kind)

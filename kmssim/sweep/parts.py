@@ -57,8 +57,12 @@ class Job:
 
     def find(self, account: str) -> Part:
         """Sweep the keys of an account."""
-        rows = list(self._rows(account))
-        counts = {action: _count(rows, action) for action in self.actions}
+        counts = dict.fromkeys(self.actions, Count())
+        rows: list[Row] = []
+        for row in self._rows(account):
+            counts[row.action] = counts[row.action].plus(Count(1, int(row.key_account != row.caller_account)))
+            if self.format:
+                rows.append(row)
         return Part(account, counts, written(rows, self.format) if self.format else b"", peak_memory())
 
     def _rows(self, account: str) -> Iterator[Row]:
@@ -69,11 +73,6 @@ class Job:
                 for caller in callers:
                     for number in numbers_of(sweep.bits_of(caller)):
                         yield Row(account, keys[number].arn, caller.account, caller.arn, action)
-
-
-def _count(rows: list[Row], action: str) -> Count:
-    found = [row for row in rows if row.action == action]
-    return Count(len(found), sum(row.key_account != row.caller_account for row in found))
 
 
 def peak_memory() -> int:

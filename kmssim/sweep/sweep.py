@@ -7,7 +7,7 @@ operations that need several permissions) each pair is decided by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,12 +83,8 @@ class Sweep:
         self._managed_by_aws = self._bits(lambda key: key.manager == "AWS")
         self._guarded = self._bits(lambda key: key.account in world.rcps_over)
 
-    def keys_of(self, principal: Principal) -> Iterator[Key]:
-        """The keys on which the caller may do the action."""
-        return (self.keys[number] for number in numbers_of(self.bits_of(principal)))
-
     def bits_of(self, principal: Principal) -> int:
-        """The same as bits: bit n for the n-th key."""
+        """The keys on which the caller may do the action, as bits: bit n for the n-th key."""
         everything = (1 << len(self.keys)) - 1
         caller = find_caller(self.world, principal)
         if not self._subjects or caller.is_service:

@@ -84,5 +84,4 @@ def _run(parts: Sequence[str], floors: tuple[Floor, ...], asked: argparse.Namesp
 
 
 if __name__ == "__main__":
-    sys.path.insert(1, str(Path(__file__).resolve().parent))  # parts may name their neighbours without `bench.`
     sys.exit(main(sys.argv[1:]))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 import time
 
-from crowd import crowd
-from decisions import calibrate, microseconds
+from bench.crowd import crowd
+from bench.decisions import calibrate, microseconds
 
 from kmssim.access import Answers, Question, callers_of
 from kmssim.evaluator.world import World
