@@ -17,13 +17,16 @@ from moto.server import ThreadedMotoServer
 
 from kmssim.errors import SetupError
 from kmssim.evaluator.operations import OPERATIONS
-from kmssim.sandbox import gate
+from kmssim.sandbox import answers, gate, wire
 from kmssim.sandbox.answers import Refusal
 from kmssim.sandbox.contract import SUPPORTED, check_contract, handlers_of
-from kmssim.sandbox.gate import Gate
+from kmssim.sandbox.gate import GATED, Gate
 from kmssim.sandbox.identity import root_access_key
-from kmssim.sandbox.service_models import service_model
+from kmssim.sandbox.sandbox import Sandbox
+from kmssim.sandbox.service_models import Protocol, protocol_of, service_model
+from kmssim.sandbox.services import SERVICES as SERVICES_IN_FRONT
 from kmssim.sandbox.sessions import UNSIGNED_OPERATIONS
+from kmssim.starting_world import starting_world
 
 SERVICES = ("kms", "sts", "iam", "s3", "secretsmanager", "organizations", "ec2")
 ACCOUNT = "111122223333"
@@ -229,9 +232,25 @@ def test_a_seam_that_moved_is_named_with_motos_version(monkeypatch, move, named)
 
 def test_a_service_that_the_gate_cannot_speak_is_refused():
     with pytest.raises(SetupError, match="cannot be gated"):
-        check_contract(("lambda",))
+        protocol_of("lambda")
     with pytest.raises(SetupError, match="no service `kmss`"):
-        check_contract(("kmss",))
+        protocol_of("kmss")
+
+
+def test_a_service_that_speaks_otherwise_than_the_gate_is_told_to_whoever_calls_it(monkeypatch):
+    """Models are read when they are needed, and no call passes that cannot be read."""
+    world = starting_world()
+    with Sandbox(world) as sandbox:
+        kms = sandbox.client("kms", as_=f"arn:aws:iam::{next(iter(world.accounts))}:root")
+        for module in (wire, answers):
+            monkeypatch.setattr(module, "protocol_of", lambda _service: protocol_of("lambda"))
+        with pytest.raises(SetupError, match="cannot be gated"):
+            kms.list_keys()
+
+
+@pytest.mark.parametrize("service", [*GATED, *SERVICES_IN_FRONT])
+def test_the_gate_speaks_the_protocol_of_every_gated_service(service):
+    assert protocol_of(service) in Protocol
 
 
 def test_a_forced_account_is_refused(monkeypatch):
