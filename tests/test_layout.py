@@ -22,6 +22,7 @@ ORDER = (
     "kmssim",  # the version; what else it offers it fetches when asked
     "kmssim.errors",
     "kmssim.markup",
+    "kmssim.collector",
     # the pure room: documents and the world they speak of
     "kmssim.evaluator.patterns",
     "kmssim.evaluator.questions",
@@ -111,6 +112,7 @@ ORDER = (
     "kmssim.sandbox.isolation",
     # then what stands on the wire, and who calls
     "kmssim.sandbox.declared",
+    "kmssim.sandbox.model_loaders",
     "kmssim.sandbox.service_models",
     "kmssim.sandbox.moto_request",
     "kmssim.sandbox.answers",

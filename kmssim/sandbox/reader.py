@@ -9,13 +9,12 @@ from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any
 
-import botocore.session
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 
+from kmssim.sandbox.model_loaders import new_session
 from kmssim.sandbox.seams import find_seam
-from kmssim.sandbox.service_models import share_models
 
 ACCOUNT_HEADER = "x-moto-account-id"
 """moto serves a request from the account that this header names."""
@@ -72,7 +71,7 @@ def _client(service: str, account: str, region: str) -> Any:  # noqa: ANN401 (a 
 
 @cache
 def _session() -> Any:  # noqa: ANN401 (a botocore session)
-    return share_models(botocore.session.Session())
+    return new_session()
 
 
 def _sender(account: str, authorization: str) -> Any:  # noqa: ANN401 (a handler of botocore's)

@@ -15,17 +15,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
-import botocore.session
 from botocore.config import Config
 from moto import mock_aws
 
 from kmssim.authority import find_authority
+from kmssim.collector import collector_held
 from kmssim.errors import InputError, SetupError
 from kmssim.evaluator.assume import Assumption
 from kmssim.evaluator.decision import Authority, Decision
 from kmssim.evaluator.forward import secret_arn
 from kmssim.evaluator.request import Principal, PrincipalKind, parse_principal
 from kmssim.evaluator.world import World
+from kmssim.sandbox.contract import import_services
 from kmssim.sandbox.decision_log import DecisionLog
 from kmssim.sandbox.enforce import Enforcement
 from kmssim.sandbox.faults import Faults
@@ -33,17 +34,19 @@ from kmssim.sandbox.gate import GATED, Gate
 from kmssim.sandbox.identity import Credentials, Identities
 from kmssim.sandbox.isolation import guard
 from kmssim.sandbox.memory import Memory
+from kmssim.sandbox.model_loaders import moto_reads_once, new_session
 from kmssim.sandbox.outer_mock import empty, is_mocked, occupied, set_aside
 from kmssim.sandbox.read import read_world
 from kmssim.sandbox.reader import Reader
 from kmssim.sandbox.repairs import keys_as_aws_has_them, secrets_named_as
 from kmssim.sandbox.role_trust import RoleTrust
 from kmssim.sandbox.seed import Seeded, seed
-from kmssim.sandbox.service_models import share_models
 from kmssim.sandbox.services import SERVICES
 from kmssim.sandbox.sign_in import SignIn
 from kmssim.sandbox.stored_grants import GrantNotes
 from kmssim.sandbox.turns import TURN
+
+import_services((*GATED, *SERVICES))  # here, with the other imports, and not while a test waits for its sandbox
 
 _ONE_TRY = Config(retries={"total_max_attempts": 1}, parameter_validation=True)
 
@@ -95,14 +98,14 @@ class Sandbox:
             SetupError: moto is not what the gate knows, or another sandbox is open.
 
         """
-        with TURN, ExitStack() as opened:
+        with TURN, collector_held(), ExitStack() as opened:
             opened.enter_context(guard())
             self._is_inside = is_mocked()
             opened.enter_context(self._mock)
             if self._is_inside and not self._joins_outer_mock:
                 opened.enter_context(set_aside(self._declared.accounts))
-            models = share_models(botocore.session.Session())
-            self._session = boto3.Session(botocore_session=models, region_name=self._declared.region)
+            opened.enter_context(moto_reads_once())
+            self._session = boto3.Session(botocore_session=new_session(), region_name=self._declared.region)
             self._raise_gate()
             opened.callback(self._gate.close)
             self._seed()

@@ -10,11 +10,12 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-import botocore.session
-from botocore.loaders import create_loader
+from botocore.exceptions import UnknownServiceError
 from botocore.model import ServiceModel
+from botocore.regions import EndpointResolver
 
 from kmssim.errors import SetupError
+from kmssim.sandbox.model_loaders import loader_of_clients, untouched_loader
 
 
 class Protocol(Enum):
@@ -26,23 +27,18 @@ class Protocol(Enum):
     REST = "rest-xml"
 
 
-_OF_CLIENTS = create_loader()
-"""Reads botocore's models for clients, and keeps what it read. Clients change their models, so the gate has its own."""
-_OF_GATE = create_loader()
-
-
-def share_models(session: Any) -> Any:  # noqa: ANN401 (a botocore session)
-    """The session, which has read no model yet, with the models that are here already."""
-    session.register_component("data_loader", _OF_CLIENTS)
-    return session
+_CHANGED_BY_CLIENTS = frozenset({"s3"})
+"""botocore's clients of S3 take the bucket out of the paths of their model."""
 
 
 @cache
 def service_model(service: str) -> Any:  # noqa: ANN401 (botocore's ServiceModel)
     """The service's model. Raises SetupError when botocore has none of that name."""
-    if service not in _OF_GATE.list_available_services("service-2"):
-        raise SetupError(f"botocore knows no service `{service}`")
-    return ServiceModel(_OF_GATE.load_service_model(service, "service-2"), service)
+    loader = untouched_loader() if service in _CHANGED_BY_CLIENTS else loader_of_clients()
+    try:
+        return ServiceModel(loader.load_service_model(service, "service-2"), service)
+    except UnknownServiceError:
+        raise SetupError(f"botocore knows no service `{service}`") from None
 
 
 @cache
@@ -64,6 +60,7 @@ def operations_of(service: str) -> frozenset[str]:
 @cache
 def regions_of(service: str) -> frozenset[str]:
     """The Regions in which the service is, of all partitions."""
-    session = share_models(botocore.session.Session())
-    partitions = session.get_available_partitions()
-    return frozenset(region for name in partitions for region in session.get_available_regions(service, name))
+    endpoints = EndpointResolver(loader_of_clients().load_data("endpoints"))
+    prefix = service_model(service).endpoint_prefix
+    partitions = endpoints.get_available_partitions()
+    return frozenset(region for name in partitions for region in endpoints.get_available_endpoints(prefix, name))

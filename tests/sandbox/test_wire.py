@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import json
 from types import SimpleNamespace
 
 import boto3
-import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from sandbox.sent import example, sent_by
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
@@ -25,7 +24,8 @@ from kmssim.sandbox.ciphertext import Header, seal
 from kmssim.sandbox.declared import Declared, read_declared, write_declared
 from kmssim.sandbox.identity import root_access_key, root_user
 from kmssim.sandbox.kms_call import to_call
-from kmssim.sandbox.service_models import service_model, share_models
+from kmssim.sandbox.model_loaders import new_session
+from kmssim.sandbox.service_models import service_model
 from kmssim.sandbox.wire import read_wire
 from kmssim.sandbox.wire_query import nest
 
@@ -128,39 +128,6 @@ def test_no_flat_names_break_the_reader(flat):
 
 
 # --- S3
-
-
-def example(shape, depth=0):
-    """The least that botocore takes for a shape."""
-    if shape.type_name == "structure":
-        return {name: example(shape.members[name], depth + 1) for name in shape.required_members}
-    if shape.type_name == "list":
-        return [example(shape.member, depth + 1)]
-    made = {
-        "integer": 1,
-        "long": 1,
-        "boolean": True,
-        "blob": b"x",
-        "timestamp": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-        "map": {},
-    }
-    return made.get(shape.type_name, (getattr(shape, "enum", None) or ["example"])[0])
-
-
-class NotSentError(Exception):
-    """Carries a request that was ready to go."""
-
-
-def sent_by(client, operation, parameters):
-    """What botocore would send for a call."""
-
-    def stop(request, **_):
-        raise NotSentError(request)
-
-    client.meta.events.register_first("before-send", stop)
-    with pytest.raises(NotSentError) as stopped:
-        client._make_api_call(operation, parameters)
-    return stopped.value.args[0]
 
 
 S3_OPERATIONS = [
@@ -379,7 +346,7 @@ def test_what_is_no_ciphertext_names_no_key(blob):
 
 def test_what_botocores_clients_do_to_their_model_of_s3_is_not_done_to_the_gates():
     """They take the bucket out of the paths of the model that they were given."""
-    session = boto3.Session(botocore_session=share_models(botocore.session.Session()), region_name="us-east-1")
+    session = boto3.Session(botocore_session=new_session(), region_name="us-east-1")
     with mock_aws():
         s3 = session.client("s3")
         s3.create_bucket(Bucket="data")
