@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
+import boto3
 import botocore.session
 from botocore.loaders import create_loader
 
@@ -24,6 +25,17 @@ def new_session() -> Any:  # noqa: ANN401 (a botocore session)
     session = botocore.session.Session()
     session.register_component("data_loader", loader_of_clients())
     return session
+
+
+@cache
+def session_of_clients() -> Any:  # noqa: ANN401 (a boto3 session)
+    """The one that makes the clients of every sandbox; it has neither credentials nor a Region of its own.
+
+    First asked for while a sandbox opens, where neither the machine's settings are found nor those of a test's own.
+    """
+    session = new_session()
+    assert session.full_config is not None  # noqa: S101 - read now, since it is read once
+    return boto3.Session(botocore_session=session)
 
 
 @cache

@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
 from botocore.config import Config
 from moto import mock_aws
 
@@ -34,7 +33,7 @@ from kmssim.sandbox.gate import GATED, Gate
 from kmssim.sandbox.identity import Credentials, Identities
 from kmssim.sandbox.isolation import guard
 from kmssim.sandbox.memory import Memory
-from kmssim.sandbox.model_loaders import moto_reads_once, new_session
+from kmssim.sandbox.model_loaders import moto_reads_once, session_of_clients
 from kmssim.sandbox.outer_mock import empty, is_mocked, occupied, set_aside
 from kmssim.sandbox.read import read_world
 from kmssim.sandbox.reader import Reader
@@ -105,7 +104,7 @@ class Sandbox:
             if self._is_inside and not self._joins_outer_mock:
                 opened.enter_context(set_aside(self._declared.accounts))
             opened.enter_context(moto_reads_once())
-            self._session = boto3.Session(botocore_session=new_session(), region_name=self._declared.region)
+            self._session = session_of_clients()
             self._raise_gate()
             opened.callback(self._gate.close)
             self._seed()
@@ -242,9 +241,12 @@ class Sandbox:
         if known is None or self._identities.find(known.access_key, known.token) is None:
             assert self._seeded is not None  # noqa: S101 - a sandbox is used inside its `with`
             keys = {**self._seeded.credentials, **self._new_user_key(principal)}
-            sign_in = SignIn(self.world, keys, self._identities, self.client_with)
+            sign_in = SignIn(self.world, keys, self._identities, self.client_with, self._root_of)
             known = self._credentials[repr(principal)] = sign_in.as_principal(principal)
         return known
+
+    def _root_of(self, service: str, account: str) -> Any:  # noqa: ANN401 - a boto3 client
+        return self._reader.client(service, account, self._declared.region)
 
     def _new_user_key(self, principal: Principal) -> dict[tuple[str, str], tuple[str, str]]:
         """An access key for a user that was made after seeding: the first that we ask for."""

@@ -21,6 +21,8 @@ from kmssim.sandbox.reader import bypassed
 
 ClientFor = Callable[[str, Credentials], Any]
 """`(service, credentials)` → a boto3 client that holds them."""
+RootOf = Callable[[str, str], Any]
+"""`(service, account)` → a boto3 client that calls as the account's root user."""
 
 _MFA = {"SerialNumber": "arn:aws:iam::{account}:mfa/{name}", "TokenCode": "123456"}
 
@@ -34,13 +36,19 @@ class SignIn:
     """Gets credentials for principals of one seeded world."""
 
     def __init__(
-        self, world: World, user_keys: dict[tuple[str, str], tuple[str, str]], identities: Identities, client: ClientFor
+        self,
+        world: World,
+        user_keys: dict[tuple[str, str], tuple[str, str]],
+        identities: Identities,
+        client: ClientFor,
+        root_of: RootOf,
     ) -> None:
         """`user_keys` are the access keys that seeding made, by account and user name."""
         self._world = world
         self._user_keys = user_keys
         self._identities = identities
         self._client = client
+        self._root_of = root_of
 
     def as_principal(self, principal: Principal) -> Credentials:
         """Credentials of a principal with its session.
@@ -98,8 +106,7 @@ class SignIn:
             passed["SourceIdentity"] = session.source_identity
         if session.mfa:
             passed.update(_mfa(principal))
-        sts = self._client("sts", root_credentials(principal.account))
-        return _credentials(sts.assume_role(**passed))
+        return _credentials(self._root_of("sts", principal.account).assume_role(**passed))
 
     def _as_federated_user(self, principal: Principal) -> Credentials:
         asker = parse_arn(principal.session.federated_by or "")
