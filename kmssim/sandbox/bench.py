@@ -1,7 +1,7 @@
 """One call, observed in three runtimes over the same state: the sandbox, moto alone, and moto with its own IAM switch.
 
-Each is a real boto3 call with the caller's own credentials. A call that may change something is followed by a restored
-world, since the requests of a scenario do not build on each other.
+Each is a real boto3 call with the caller's own credentials. Where a call may have changed something the world is
+restored before the next, since the requests of a scenario do not build on each other.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Bench:
         """Nothing starts before the `with`. `authority` is the sandbox's."""
         self._world = world
         self._sandbox = Sandbox(world, authority)
+        self._is_changed = False
 
     def __enter__(self) -> Self:
         """Start the sandbox."""
@@ -78,15 +79,17 @@ class Bench:
         return self._observe(call, _plainly)
 
     def _alone(self, call: Call, run: _Run) -> Observed:
+        self._restore()
         prepared = self._prepare(call, MotoBytes(lambda account, region: self._sandbox.reader("kms", account, region)))
         if isinstance(prepared, Observed):
             return prepared
         with self._sandbox.moto_alone():
             observed = run(prepared)
-        self._put_right(call)
+        self._note_change(call, observed)
         return observed
 
     def _observe(self, call: Call, run: _Run) -> Observed:
+        self._restore()
         memory = self._sandbox.memory
         clock = memory.notes(Clock)
         clock.held = _moment_of(call)
@@ -95,15 +98,21 @@ class Bench:
         if isinstance(prepared, Observed):
             return prepared
         observed = run(prepared)
-        self._put_right(call)
+        self._note_change(call, observed)
         if observed.error == "UnsupportedOperationException" and (observed.message or "").startswith(_OUR_LIMIT):
             return Observed(None, None, observed.message)
         return observed
 
-    def _put_right(self, call: Call) -> None:
+    def _note_change(self, call: Call, observed: Observed) -> None:
+        """A refused call has changed nothing: whoever refuses it does so before anything is written."""
         writes_to_a_service = call.service != "kms" and not call.name.startswith("Get")
-        if writes_to_a_service or changes_state(call.name):
+        if observed.decision != "DENY" and (writes_to_a_service or changes_state(call.name)):
+            self._is_changed = True
+
+    def _restore(self) -> None:
+        if self._is_changed:
             self._sandbox.restore()
+            self._is_changed = False
 
     def _make_object(self, call: Call) -> None:
         """A world declares buckets and no objects: the one that is to be read is put there, by its bucket's default."""

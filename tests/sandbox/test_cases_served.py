@@ -13,6 +13,7 @@ import pytest
 from kmssim.compare import agree, predicted_by
 from kmssim.evaluator.pdp import decide
 from kmssim.sandbox.bench import Bench, _plainly
+from kmssim.sandbox.enforce import changes_state
 from kmssim.scenario import load_scenario
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -44,3 +45,20 @@ def test_each_request_ends_in_the_sandbox_as_predicted(path):
             elif agree(predicted, observed) is (name in DIFFERENT):
                 wrong.append((name, predicted, observed))
     assert not wrong, "\n".join(str(one) for one in wrong)
+
+
+def may_change(call):
+    return changes_state(call.name) or (call.service != "kms" and not call.name.startswith("Get"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=identify)
+def test_calls_that_are_refused_change_nothing(path):
+    """So the bench restores the world after those alone that are let in."""
+    scenario = load_scenario(path)
+    with Bench(scenario.world) as bench:
+        before = bench._sandbox.world
+        for request in scenario.requests:
+            if may_change(request.call) and not decide(scenario.world, request.call).allowed:
+                bench._observe(request.call, _plainly)
+        bench._sandbox._enforcement.forget_world()
+        assert bench._sandbox.world == before
