@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from kmssim.errors import InputError
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.decision import Authority, Decision, Ruling
-from kmssim.evaluator.operations import GRANT_OPERATIONS, OPERATIONS, On, Operation, algorithms, key_kind
+from kmssim.evaluator.operations import GRANT_OPERATIONS, OPERATIONS, KeyKind, On, Operation, algorithms, key_kind
 from kmssim.evaluator.pdp import Authorizer
 from kmssim.evaluator.principals import PrincipalForm
 from kmssim.evaluator.request import Call, Principal, PrincipalKind, parse_principal, service_principal
@@ -59,21 +60,42 @@ def actions_on_keys() -> tuple[str, ...]:
 
 def actions_on(key: Key) -> tuple[str, ...]:
     """Those that a key of this kind takes."""
-    kind = key_kind(key.spec, key.usage)
+    return _actions_on(
+        _Traits(
+            key_kind(key.spec, key.usage),
+            has_aliases=bool(key.aliases),
+            has_grants=bool(key.grants),
+            is_primary=key.multi_region == "PRIMARY",
+            is_external=key.origin == "EXTERNAL",
+        )
+    )
 
-    def takes(action: str) -> bool:
+
+class _Traits(NamedTuple):
+    """What decides which actions a key takes."""
+
+    kind: KeyKind
+    has_aliases: bool
+    has_grants: bool
+    is_primary: bool
+    is_external: bool
+
+    def take(self, action: str) -> bool:
         row = operation_of(action)
         if row.name == "UpdateAlias":
-            return bool(key.aliases)
+            return self.has_aliases
         if row.name == "RetireGrant":
-            return bool(key.grants)
+            return self.has_grants
         if row.name in {"UpdatePrimaryRegion", "ReplicateKey"}:
-            return key.multi_region == "PRIMARY"
+            return self.is_primary
         if "ImportKeyMaterial" in row.name or row.name in {"DeleteImportedKeyMaterial", "GetParametersForImport"}:
-            return key.origin == "EXTERNAL"
-        return not row.key_kinds or kind in row.key_kinds
+            return self.is_external
+        return not row.key_kinds or self.kind in row.key_kinds
 
-    return tuple(action for action in actions_on_keys() if takes(action))
+
+@cache
+def _actions_on(traits: _Traits) -> tuple[str, ...]:
+    return tuple(action for action in actions_on_keys() if traits.take(action))
 
 
 def callers_of(world: World) -> tuple[Principal, ...]:

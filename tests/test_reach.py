@@ -1039,3 +1039,19 @@ def test_without_a_key_everybody_is_told_on_each_key():
     assert "no key of this world takes kms:Sign" in refused(
         kmssim("who-can", "sign", "--in", "01_key_policy_must_trust")
     )
+
+
+def hops_of(ways):
+    return [(way.action, way.key, [(hop.code, hop.then) for hop in way.hops]) for way in ways]
+
+
+@each_file
+def test_asked_for_some_actions_what_can_finds_the_ways_that_it_finds_among_all(path):
+    """By the same hops; what a grant lets do on the way may be less."""
+    world = load_scenario(path).world
+    callers = callers_of(world)
+    for caller in callers[:: max(1, len(callers) // 2)]:
+        found = what_can(world, caller).ways
+        for action in ("kms:Decrypt", "kms:PutKeyPolicy"):
+            wanted = hops_of(way for way in found if way.action == action)
+            assert hops_of(what_can(world, caller, actions=[action]).ways) == wanted, (caller.arn, action)

@@ -21,7 +21,7 @@ def look_for_paths(check: Check, world: World) -> Result:
     if principal is None:
         raise InputError(f"`{reach.principal}` is not the ARN of somebody who can call")
     key = key_named(world, reach.key)
-    ways = [way for way in what_can(world, principal, [key]).ways if way.action == reach.action]
+    ways = what_can(world, principal, [key], actions=[reach.action]).ways
     if len(ways) <= reach.paths:
         return Result(check, Outcome.PASSED)
     return Result(check, Outcome.FAILED, f"a way is open: {_told(ways[0])}")

@@ -8,7 +8,7 @@ which the caller is somebody who had the wish already, by some of the same chang
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from kmssim.access import STRANGER, Answers, actions_on, callers_of
@@ -49,21 +49,24 @@ def who_can(
     return Found(callers, tuple(ways), search.looked_at, search.cut_off_at)
 
 
-def what_can(
+def what_can(  # noqa: PLR0913 - a question, and how far to look
     world: World,
     principal: Principal,
     keys: Sequence[Key] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     authority: Authority = PYTHON,
     advance: Advance | None = None,
+    *,
+    actions: Collection[str] | None = None,
 ) -> Found:
-    """Everything that a principal can do on `keys` (None: all), each operation by the shortest way to it."""
+    """What a principal can do on `keys` (None: all) of `actions` (None: all), each by the shortest way to it."""
     ways: list[Way] = []
     looked_at, cut_off = 0, []
     known: dict[Hashable, tuple[int, tuple[Step, ...]]] = {}
     roles = look_at_roles(world)
     for key in world.keys_by_arn.values() if keys is None else keys:
-        search = _Search(world, key, actions_on(key), limits, authority, roles, known, once=True)
+        wanted = tuple(action for action in actions_on(key) if actions is None or action in actions)
+        search = _Search(world, key, wanted, limits, authority, roles, known, once=True)
         ways += search.run([search.start(principal)])
         looked_at += search.looked_at
         cut_off += [search.cut_off_at] if search.cut_off_at is not None else []
