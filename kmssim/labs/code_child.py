@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,8 +50,11 @@ def _check(task: dict[str, Any], files: tuple[Path, ...]) -> None:
 
     scenario = read(task["moved"])
     checks = import_file(Path(task["checks"]), "kmssim_lab_checks")
-    with Sandbox(scenario.world) as sandbox:
-        given = Given(Path(task["folder"]), files, scenario, lambda: read(task["shipped"]), sandbox)
+    with ExitStack() as opened:
+        sandbox = Sandbox(scenario.world)
+        given = Given(
+            Path(task["folder"]), files, scenario, lambda: read(task["shipped"]), lambda: opened.enter_context(sandbox)
+        )
         getattr(checks, task["function"])(given)
 
 

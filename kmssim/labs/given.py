@@ -17,6 +17,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -88,7 +89,8 @@ def _compile(file: Path) -> None:
 class Given:
     """`lab` in a check function.
 
-    `world` is the declared world that the sandbox was seeded with; `shipped` the scenario's with the shipped documents.
+    `world` is the declared world that the sandbox is seeded with; `shipped` the scenario's with the shipped documents.
+    The sandbox opens when it or the learner's code is first asked for: checks that only decide do not wait for it.
     """
 
     Failed = FailedError
@@ -97,13 +99,18 @@ class Given:
     files: tuple[Path, ...]
     scenario: Scenario
     shipped: Callable[[], Scenario]
-    sandbox: Sandbox
+    open_sandbox: Callable[[], Sandbox]
     _codes: dict[Path, Code] = field(default_factory=dict)
 
     @property
     def world(self) -> World:
         """The declared world."""
         return self.scenario.world
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """The open sandbox."""
+        return self.open_sandbox()
 
     @property
     def code(self) -> Code:
@@ -112,6 +119,7 @@ class Given:
 
     def module(self, name: str) -> Code:
         """The learner's module of that file name."""
+        _ = self.sandbox  # open: the code may make clients of its own as soon as it is imported
         file = next(file for file in self.files if file.name == name)
         if file not in self._codes:
             self._codes[file] = Code(import_file(file, file.stem), file)
