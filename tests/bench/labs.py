@@ -21,7 +21,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 KMSSIM = [sys.executable, "-m", "kmssim"]
 LABS = ("06_tenant_lock", "03_only_the_application", "08_not_equal_to_a_list", "19_perimeter")
-LABS_WITH_CODE = ("04_first_decrypt", "12_access_without_the_policy", "23_disabled_pending_recreated_copied", "24_the_quiet_path")
+LABS_WITH_CODE = (
+    "04_first_decrypt",
+    "12_access_without_the_policy",
+    "23_disabled_pending_recreated_copied",
+    "24_the_quiet_path",
+)
 SAVES = 7
 _LAST_LINE = "] watching "
 
