@@ -353,6 +353,7 @@ ORDER = (
     "kmssim.labs.warm_server",
     "kmssim.labs.checking",
     "kmssim.labs.lesson",
+    "kmssim.labs.slips",
     "kmssim.labs.beliefs",
     "kmssim.labs.telling",
     "kmssim.labs.report_json",

@@ -166,14 +166,14 @@ def find_unknown_actions(scene: Scene) -> Iterator[Finding]:
 
 def _unknown_action(scene: Scene, spot: Spot, text: str) -> Iterator[Finding]:
     near = difflib.get_close_matches(text, sorted(ACTIONS), n=1, cutoff=0.7)
-    meant, fix = "no action of KMS comes near it", "Take it out."
+    meant, fix = "no action of KMS comes near it.", "Take it out."
     actions: tuple[str, ...] = ()
     if text.lower() == _REENCRYPT:
         actions = HALVES
-        meant = "the operation ReEncrypt is authorized as kms:ReEncryptFrom and kms:ReEncryptTo"
+        meant = "the operation ReEncrypt is authorized as kms:ReEncryptFrom and kms:ReEncryptTo."
         fix = "Write kms:ReEncryptFrom and kms:ReEncryptTo, or kms:ReEncrypt*."
     elif not text.lower().startswith("kms:"):
-        meant = "a key policy is asked about actions of KMS only"
+        meant = "a key policy is asked about actions of KMS only."
     elif near:
         actions = (near[0],)
         meant, fix = f"is {near[0]} meant?", f"Write {near[0]}, or take it out."

@@ -30,7 +30,8 @@ _MOST_LINES = 8
 _MOST_DECISIONS = 40
 _MOST_RULES = 2
 _LONGEST_RULE = 400
-_TABLE_ROW = re.compile(r"[A-Z][^.;:]*: [^;]*; [A-Z][^.;:]*: ")
+_REFERENCES = re.compile(r"(?:;|(?<=\.)) (?:Source|Status|Rules)[^;:]*: .*$")
+"""What a rule ends in for those who keep the book: where it is from, and what it is related to."""
 _KEY_PARAMETERS = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId", "Bucket", "SecretId")
 
 
@@ -215,10 +216,16 @@ def _distance(statement: StatementTrace) -> int:
 
 
 def _sentence_of(rule: str) -> str:
-    """A rule's sentence; a table or a row of one is none, and is read with `kmssim rule`."""
+    """A rule in a few lines: its sentences, or the cells of its row, as far as there is room; a whole table is none."""
     text = all_rules()[rule].text
-    is_sentence = len(text) <= _LONGEST_RULE and "\n" not in text and not _TABLE_ROW.match(text)
-    return text if is_sentence else f"see `kmssim rule {rule}`"
+    if "\n" in text:
+        return f"see `kmssim rule {rule}`"
+    said = _REFERENCES.sub("", text)
+    if len(said) <= _LONGEST_RULE:
+        return said
+    kept = said[:_LONGEST_RULE]
+    end = max(kept.rfind(". ") + 1, kept.rfind("; ")) or kept.rfind(" ")
+    return f"{kept[:end]} … (`kmssim rule {rule}`)"
 
 
 def _decided(statement: StatementTrace, permission: PermissionTrace) -> bool:

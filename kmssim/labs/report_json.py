@@ -9,6 +9,7 @@ from kmssim.diff.changes import ChangeKind
 from kmssim.labs.beliefs import find_belief
 from kmssim.labs.lesson import Lesson, grouped_changes
 from kmssim.labs.outcomes import Report, Result, Spot
+from kmssim.labs.slips import find_slips
 from kmssim.render import decision_json
 
 Json = dict[str, Any]
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 def report_json(report: Report) -> Json:
     """Everything that a check found; each failed check with its decision, its changes and the places in the files."""
     belief = find_belief(report)
+    slips = find_slips(report.variant) if report.first_failed is not None and not report.unreadable else ()
     return {
         "lab": report.variant.lab.id,
         "solved": report.solved,
@@ -27,6 +29,7 @@ def report_json(report: Report) -> Json:
         "refused_by_aws": report.refused,
         "spot": _spot_json(report.spot),
         "belief": {"text": belief.belief, "misconception": belief.misconception} if belief else None,
+        "slips": [{**(_spot_json(each.spot) or {}), "remark": each.remark} for each in slips],
         "seconds": round(report.seconds, 3),
     }
 

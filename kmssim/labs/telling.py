@@ -15,6 +15,7 @@ from kmssim.diff.changes import ChangeKind
 from kmssim.labs.beliefs import find_belief
 from kmssim.labs.lesson import LayerRow, Lesson, Quoted, grouped_changes, layer_rows, lines_around, request_text
 from kmssim.labs.outcomes import Outcome, Report, Result
+from kmssim.labs.slips import find_slips
 
 _WIDTH = 100
 _INSIDE = " " * 8
@@ -112,13 +113,20 @@ def _lesson(report: Report, result: Result) -> Iterator[str]:
         yield ""
         yield from _table(layer_rows(decision))
     yield from _changes(result)
-    for quoted in lesson.places:
+    for quoted in (*lesson.places, *_slips(report, result)):
         yield ""
         yield from _quoted(quoted)
     yield from _printed(result)
     for sentence in _reasons(lesson):
         yield from _wrapped(sentence)
     yield from _belief(report, result)
+
+
+def _slips(report: Report, result: Result) -> tuple[Quoted, ...]:
+    """With the first failure alone, whatever it is about: what does not exist may be behind any."""
+    if result is not report.first_failed or result.outcome is not Outcome.FAILED:
+        return ()
+    return find_slips(report.variant)
 
 
 def _reasons(lesson: Lesson) -> Iterator[str]:
@@ -251,9 +259,10 @@ def _plain_lesson(report: Report, result: Result) -> Iterator[str]:
     yield from _plain_answer(report, result)
     for line in _changes(result):
         yield " ".join(line.split())
-    for quoted in lesson.places:
-        remark = f": {quoted.remark}" if quoted.remark else ""
-        yield f"file {quoted.spot.path} line {quoted.spot.line} column {quoted.spot.column}{remark}."
+    for quoted in (*lesson.places, *_slips(report, result)):
+        place = f"file {quoted.spot.path} line {quoted.spot.line} column {quoted.spot.column}"
+        told = f"{place}: {quoted.remark}" if quoted.remark else place
+        yield told if told.endswith((".", "?")) else f"{told}."
     for line in _printed(result):
         yield line.strip()
     yield from _reasons(lesson)

@@ -265,7 +265,8 @@ def explain(request_name: str, name: str | None, *, trace: bool, as_json: bool) 
     if as_json:
         print_json(decision_json(request.name, decision, brief=not trace))
     else:
-        click.echo(decision_text(request.name, decision, scenario.file, trace=trace), nl=False)
+        learners = answer.folder.parent.name  # not the scenario's own folder, where the documents are as shipped
+        click.echo(decision_text(request.name, decision, learners, trace=trace), nl=False)
 
 
 @click.command

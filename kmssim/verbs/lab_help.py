@@ -33,15 +33,19 @@ def hint(name: str | None, level: int | None, *, as_json: bool) -> None:
     say({"lab": lab.id, "seen": workspace.read().of(lab.id).hints, "text": text}, text, as_json=as_json)
 
 
+_NO_MORE = "\nThat was the last hint, once more. `kmssim lab solution --give-up` shows the whole way."
+
+
 def next_hint(workspace: Workspace, lab: Lab, level: int | None) -> str:
     """The text of a hint; how many were asked for is noted in the learner's own file."""
     from kmssim.labs.showing import hint_text
 
     answer = workspace.answer(lab)
     seen = workspace.read().of(lab.id).hints
-    wanted = level or min(seen + 1, len(answer.metadata.hints))
+    last = len(answer.metadata.hints)
+    wanted = level or min(seen + 1, last)
     workspace.note(lab, hints=max(seen, wanted))
-    return hint_text(answer, wanted)
+    return hint_text(answer, wanted) + (_NO_MORE if level is None and seen >= last else "")
 
 
 @click.command

@@ -148,6 +148,8 @@ def test_hints_come_one_by_one_and_are_counted(run, started):
         "hint 1 of 3", "hint 2 of 3", "hint 3 of 3", "hint 3 of 3",
     ]  # fmt: skip
     assert read_progress(started).of(FIX).hints == 3
+    assert "That was the last hint" in run("hint").output
+    assert "That was the last hint" not in run("hint", "--level", "3").output
     assert run("hint", "--level", "1").output.startswith("hint 1")
 
 

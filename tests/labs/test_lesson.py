@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,12 @@ from lab_samples import change, sample, write_code
 
 from kmssim.labs.beliefs import find_belief
 from kmssim.labs.checking import check_answer
+from kmssim.labs.lesson import _LONGEST_RULE, _sentence_of
 from kmssim.labs.outcomes import Outcome
 from kmssim.labs.report_json import report_json
 from kmssim.labs.telling import Style, failure_text, report_text
 from kmssim.labs.variants import answer_in, exercise_of, solution_of, wrong_answers
+from kmssim.rules import all_rules
 
 WRONG_STAR = """\
 51_fix_it  Fix it                                             1 of 3 checks
@@ -41,7 +44,9 @@ WRONG_STAR = """\
              | allows kms:Decrypt: it has no Condition
         rule KP-4: A direct statement for a user or role of the key's own account suffices without
         any identity policy.
-        rule DA-26: see `kmssim rule DA-26`
+        rule DA-26: Allow comes from: Key policy → `"*"` with other or no conditions; Identity
+        policy needed?: no; Implicit deny in boundary limits?: no; Implicit deny in session policy
+        limits?: no
         You seem to think: "A star is harmless."
 
   FAIL  nobody_else        Nothing else changed.
@@ -136,6 +141,52 @@ def test_an_unreadable_file_shows_the_line(tmp_path):
         text = report_text(check_answer(exercise_of(lab)), style)
         assert "cannot be read" in text
     assert '   2 |   "Version": 1,,' in report_text(check_answer(exercise_of(lab)), Style())
+
+
+SLIPS = [
+    ('"kms:Decrypt"', '"kms:Decyrpt"', "There is no action `kms:Decyrpt`; is kms:Decrypt meant?"),
+    (
+        '"Resource": "*"',
+        '"Resource": "*", "Condition": {"StringEquals": {"kms:ViaServices": "s3.us-east-1.amazonaws.com"}}',
+        "There is no condition key `kms:ViaServices` (is kms:ViaService meant?)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), SLIPS, ids=["action", "condition key"])
+def test_what_does_not_exist_is_named_with_the_first_failure(tmp_path, right, wrong, said):
+    """AWS takes the policy, and no check is about the slip itself."""
+    lab = sample(tmp_path)
+    text = solution_of(lab).file("key-policy.json").read_text(encoding="utf-8")
+    file = tmp_path / "learners" / "key-policy.json"
+    file.parent.mkdir()
+    file.write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    slipped = next(word for word in wrong.split('"') if word.startswith("kms:"))
+    line = file.read_text(encoding="utf-8").partition(f'"{slipped}"')[0].count("\n") + 1
+    report = check_answer(answer_in(file.parent, lab), simulated=False)
+    assert report.first_failed is not None
+    for style in (Style(), Style(plain=True)):
+        assert report_text(report, style).count(said) == 1
+    (slip,) = report_json(report)["slips"]
+    assert (slip["path"], slip["line"]) == ("exercise/key-policy.json", line)
+    assert slip["remark"].startswith(said)
+
+
+def test_a_slip_that_came_with_the_lab_is_not_given_away(tmp_path):
+    lab = sample(tmp_path)
+    file = lab.exercise / "key-policy.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"kms:Decrypt"', '"kms:Decyrpt"'), encoding="utf-8")
+    assert report_json(check_answer(exercise_of(lab), simulated=False))["slips"] == []
+
+
+@pytest.mark.parametrize("rule", sorted(all_rules()))
+def test_a_rule_is_told_in_a_few_lines_without_the_books_own_notes(rule):
+    said = _sentence_of(rule)
+    assert said
+    assert len(said) < _LONGEST_RULE + 30
+    assert not re.search(r" (Source|Rules|Status)\w*: ", said)
+    if said != f"see `kmssim rule {rule}`":
+        assert all_rules()[rule].text.startswith(said.partition(" … (")[0])
 
 
 def test_a_prediction_that_nobody_made_gives_nothing_away(tmp_path):
