@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol
@@ -35,12 +36,14 @@ class RegoCpp:
         regopy = _load("regopy")
         self.name = f"regopy {regopy.__version__}"
         self._lock = threading.Lock()
-        self._interpreter = regopy.Interpreter()
-        self._bundle = _guarded(self._compile)
+        interpreter = regopy.Interpreter()
+        self._loaded = [interpreter, _guarded(lambda: self._compile(interpreter))]
+        # let go before Python ends: regopy frees its memory with functions that are gone by then, and complains
+        weakref.finalize(self, self._loaded.clear)
 
-    def _compile(self) -> Any:  # noqa: ANN401 - regopy has no types
-        self._interpreter.add_module(POLICY_FILE, POLICY)
-        bundle = self._interpreter.build(None, [f"{PACKAGE}/{entry}" for entry in ENTRIES])
+    def _compile(self, interpreter: Any) -> Any:  # noqa: ANN401 - regopy has no types
+        interpreter.add_module(POLICY_FILE, POLICY)
+        bundle = interpreter.build(None, [f"{PACKAGE}/{entry}" for entry in ENTRIES])
         if not bundle.ok():
             raise AuthorityError(f"{self.name} does not compile the policy")
         return bundle
@@ -55,8 +58,9 @@ class RegoCpp:
 
     def _query(self, entry: str, document: object) -> Any:  # noqa: ANN401 - regopy has no types
         # set_input_term, not set_input: the latter gives quotes and backslashes back unescaped
-        self._interpreter.set_input_term(json.dumps(document))
-        return self._interpreter.query_bundle_entrypoint(self._bundle, f"{PACKAGE}/{entry}")
+        interpreter, bundle = self._loaded
+        interpreter.set_input_term(json.dumps(document))
+        return interpreter.query_bundle_entrypoint(bundle, f"{PACKAGE}/{entry}")
 
 
 class Regorus:
