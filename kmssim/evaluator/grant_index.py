@@ -182,26 +182,29 @@ class GrantIndex:
     def _in_section(self, section: _Runs, place: _Place, operation: str, pairs: Mapping[str, str] | None) -> _Few:
         if operation not in WITH_CONTEXT and operation != "CreateGrant":
             return _few_of_each(section, operation)
-        kinds = [kind for operations, kind in section if operation in operations and isinstance(kind, int)]
-        found = _few_of_each(section, operation, _FREE) if _FREE in kinds else []
-        if _EQUALS in kinds:
-            found += _few_of_each(self._usable.get((*place, _EQUALS, *sorted(fold(pairs)))), operation)
-        widths = {kind - _SUBSET + 1 for kind in kinds if kind >= _SUBSET}
-        if widths:
-            found += self._with_pairs_among(sorted(fold(pairs)), sorted(widths), operation, (*place, _SUBSET))
+        free, equal, widths = _asked_by(tuple(section), operation)
+        found = _few_of_each(section, operation, _FREE) if free else []
+        if equal or widths:
+            carried = tuple(sorted(fold(pairs)))
+            if equal:
+                found += _few_of_each(self._usable.get((*place, _EQUALS, *carried)), operation)
+            if widths:
+                found += self._with_pairs_among(carried, widths, operation, (*place, _SUBSET))
         return found
 
-    def _with_pairs_among(self, pairs: Sequence[_Pair], widths: Sequence[int], operation: str, start: _Place) -> _Few:
+    def _with_pairs_among(
+        self, pairs: tuple[_Pair, ...], widths: tuple[int, ...], operation: str, start: _Place
+    ) -> _Few:
         """The grants that ask for some of `pairs`: the fewer they ask for, the earlier they come.
 
         `widths`: how many pairs they ask for. Where so many can be chosen in few ways each is looked up outright.
         """
         get = self._usable.get
         found: _Few = []
-        if sum([comb(len(pairs), width) for width in widths]) <= len(pairs):
-            for width in widths:
-                for chosen in combinations(pairs, width):
-                    found += _few_of_each(get(start + chosen), operation)
+        choices = _choices(len(pairs), widths)
+        if choices is not None:
+            for chosen in choices:
+                found += _few_of_each(get(start + tuple([pairs[at] for at in chosen])), operation)
             return found
         reached = [(start, 0)]
         for place, begin in reached:  # from place to place, a pair more each time
@@ -272,6 +275,21 @@ def _alter_place(
         del here[sort]
     else:
         here[sort] = run
+
+
+@lru_cache(maxsize=4096)
+def _asked_by(sorts: tuple[_Sort, ...], operation: str) -> tuple[bool, bool, tuple[int, ...]]:
+    """What grants of a section ask for an operation: nothing, some context to be equal, or to hold so many pairs."""
+    asked = {kind for operations, kind in sorts if operation in operations and isinstance(kind, int)}
+    return _FREE in asked, _EQUALS in asked, tuple(sorted(kind - _SUBSET + 1 for kind in asked if kind >= _SUBSET))
+
+
+@lru_cache(maxsize=4096)
+def _choices(count: int, widths: tuple[int, ...]) -> tuple[tuple[int, ...], ...] | None:
+    """Which of so many pairs can be chosen, so many at a time; None where there are more ways than pairs."""
+    if sum(comb(count, width) for width in widths) > count:
+        return None
+    return tuple(chosen for width in widths for chosen in combinations(range(count), width))
 
 
 def _few_of_each(here: Mapping[_Sort, Run[Grant]] | None, operation: str | None, only: Hashable = None) -> _Few:
