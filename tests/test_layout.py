@@ -24,6 +24,7 @@ ORDER = (
     "kmssim.markup",
     "kmssim.collector",
     # the pure room: documents and the world they speak of
+    "kmssim.evaluator.unlocked",
     "kmssim.evaluator.patterns",
     "kmssim.evaluator.questions",
     "kmssim.evaluator.conditions",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from kmssim.evaluator.policy import Policy
 from kmssim.evaluator.principals import PrincipalEntry, PrincipalForm, PrincipalName
 from kmssim.evaluator.request import Principal, PrincipalKind, parse_arn
+from kmssim.evaluator.unlocked import cached_property
 from kmssim.evaluator.world import Account, Role, User, World
 
 

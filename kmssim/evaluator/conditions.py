@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from kmssim.evaluator.patterns import (
@@ -27,6 +27,7 @@ from kmssim.evaluator.patterns import (
     parse_template,
 )
 from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.unlocked import cached_property
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,7 @@ _CONTRADICTED = ("ForAllValues", "StringNotLike", "aws:resourceorgpaths")
 """AWS's own examples of this line contradict CO-7 (UN-4)."""
 
 
+@lru_cache(maxsize=65536)
 def parse_condition(written: str, key: str, values: tuple[str, ...], *, variables: bool) -> Condition:
     """Read one line of a `Condition` block.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from typing import NamedTuple
 
 from kmssim.evaluator.request import Call
+from kmssim.evaluator.unlocked import cached_property
 
 
 class Word(Enum):

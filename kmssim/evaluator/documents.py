@@ -28,18 +28,22 @@ class BadDocumentError(ValueError):
         self.rule = rule
 
 
-class _Object(dict[str, object]):
-    """A JSON object that remembers the first member name that came twice."""
+class _Repeating(dict[str, object]):
+    """A JSON object of which a member name came twice; `repeated` is the first."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
-        self.repeated: str | None = None
         seen: set[str] = set()
-        for name, _ in pairs if len(self) < len(pairs) else ():
+        for name, _ in pairs:
             if name in seen:
                 self.repeated = name
-                break
+                return
             seen.add(name)
+
+
+def _object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    plain = dict(pairs)
+    return plain if len(plain) == len(pairs) else _Repeating(pairs)
 
 
 def _refuse_constant(name: str) -> object:
@@ -54,7 +58,7 @@ def read_text(text: str) -> object:
 
     """
     try:
-        return json.loads(text, object_pairs_hook=_Object, parse_constant=_refuse_constant)
+        return json.loads(text, object_pairs_hook=_object_of, parse_constant=_refuse_constant)
     except RecursionError:
         what = "the document is nested too deeply"
     except ValueError as error:  # also an integer of thousands of digits
@@ -62,7 +66,11 @@ def read_text(text: str) -> object:
     raise BadDocumentError(what, "", "PG-2")
 
 
-def check_document(value: object, path: str = "", depth: int = 0, *, twice: bool = False) -> None:
+_Path = tuple["_Path", str | int] | None
+"""Where a value stands: in what, and by which name or number. Made into text only where something is wrong."""
+
+
+def check_document(value: object, path: _Path = None, depth: int = 0, *, twice: bool = False) -> None:
     """Walk a document, member names included; `twice`: members may come twice, the last one counts (UN-25).
 
     Raises:
@@ -70,41 +78,50 @@ def check_document(value: object, path: str = "", depth: int = 0, *, twice: bool
 
     """
     if depth > _DEEPEST:
-        raise BadDocumentError("the document is nested too deeply", path, "PG-2")
-    if isinstance(value, Mapping):
-        if isinstance(value, _Object) and value.repeated is not None and not twice:
-            where = _member(path, value.repeated)
-            raise BadDocumentError(f"`{value.repeated}` appears twice in one object", where, "PG-6")
+        raise _bad("the document is nested too deeply", path, "PG-2")
+    if isinstance(value, str):
+        _check_text(value, path)
+    elif isinstance(value, dict | Mapping):
+        if isinstance(value, _Repeating) and not twice:
+            raise _bad(f"`{value.repeated}` appears twice in one object", (path, value.repeated), "PG-6")
         for name, inner in value.items():
             if not isinstance(name, str):
-                raise BadDocumentError(f"`{name!r}` is no name of a member", path, "PG-2")
+                raise _bad(f"`{name!r}` is no name of a member", path, "PG-2")
             _check_text(name, path)
-            check_document(inner, _member(path, name), depth + 1, twice=twice)
+            check_document(inner, (path, name), depth + 1, twice=twice)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            check_document(inner, f"{path}[{index}]", depth + 1, twice=twice)
+            check_document(inner, (path, index), depth + 1, twice=twice)
     else:
         _check_scalar(value, path)
 
 
-def _member(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _bad(what: str, path: _Path, rule: str) -> BadDocumentError:
+    return BadDocumentError(what, _written(path), rule)
 
 
-def _check_scalar(value: object, path: str) -> None:
-    if isinstance(value, str):
-        _check_text(value, path)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise BadDocumentError(f"`{value}` is no JSON number", path, "PG-2")
-    elif isinstance(value, int) and value.bit_length() > _WIDEST:
-        raise BadDocumentError("the number is beyond reason", path, "PG-2")
-    elif value is not None and not isinstance(value, bool | int | float):
-        raise BadDocumentError(f"a JSON value was expected, not {type(value).__name__}", path, "PG-2")
+def _written(path: _Path) -> str:
+    if path is None:
+        return ""
+    before, step = _written(path[0]), path[1]
+    if isinstance(step, int):
+        return f"{before}[{step}]"
+    return f"{before}.{step}" if before else step
 
 
-def _check_text(text: str, path: str) -> None:
-    if _FORBIDDEN_CHARACTER.search(text):
-        raise BadDocumentError("policies hold characters up to U+00FF only", path, "PG-9")
+def _check_scalar(value: object, path: _Path) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _bad(f"`{value}` is no JSON number", path, "PG-2")
+    if isinstance(value, int) and value.bit_length() > _WIDEST:
+        raise _bad("the number is beyond reason", path, "PG-2")
+    if value is not None and not isinstance(value, bool | int | float):
+        raise _bad(f"a JSON value was expected, not {type(value).__name__}", path, "PG-2")
+
+
+def _check_text(text: str, path: _Path) -> None:
+    plain = text.isascii() and text.isprintable()  # a quick look, which hardly any text needs more than
+    if not plain and _FORBIDDEN_CHARACTER.search(text):
+        raise _bad("policies hold characters up to U+00FF only", path, "PG-9")
 
 
 def compact(content: object) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 from kmssim.evaluator.caller import Caller, is_exempt
 from kmssim.evaluator.conditions import Ambiguous, Condition, Context, holds, is_for_iam_only, read
@@ -16,6 +15,7 @@ from kmssim.evaluator.patterns import Pattern, Wild, fill, matches_resource
 from kmssim.evaluator.principals import PrincipalForm
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.statements import Effect, Element, Policy, PolicyKind, PrincipalElement, Statement
+from kmssim.evaluator.unlocked import cached_property
 
 ELEMENTS = ("Principal", "Action", "Resource", "Condition")
 """The order in which `mismatch` looks at the elements of a statement. Whoever tells of a mismatch leans on it."""

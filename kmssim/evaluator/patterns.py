@@ -44,11 +44,14 @@ _NEVER = Variable("", None)
 """A variable that nothing can fill: no condition key is called so."""
 
 
+@lru_cache(maxsize=65536)
 def parse_template(text: str, *, variables: bool, wildcards: bool = True) -> Template:
     """Split a policy text into literals, wildcards and variables.
 
     Without `variables` (Version 2008-10-17, or an operator that takes none: PG-1, CO-40) `${…}` stays literal text.
     """
+    if _WILDCARD.search(text) is None and (not variables or "$" not in text):
+        return (text,) if text else ()
     tokens: list[str | Wild | Variable] = []
     end = 0
     for found in _specials(text, variables=variables):

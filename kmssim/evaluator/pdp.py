@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import NamedTuple
 
 from kmssim.evaluator.authorized import Authorized
@@ -46,6 +46,7 @@ from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.recall import Recall
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.secret_policy import is_blamed
+from kmssim.evaluator.unlocked import cached_property
 from kmssim.evaluator.validation import find_invalid_parameter
 from kmssim.evaluator.world import World
 

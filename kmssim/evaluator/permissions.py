@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from kmssim.evaluator.decision import Source
 from kmssim.evaluator.keys import (
@@ -24,6 +23,7 @@ from kmssim.evaluator.keys import (
 from kmssim.evaluator.operations import OPERATIONS, On, Operation, Permission
 from kmssim.evaluator.policy import Policy
 from kmssim.evaluator.request import Call
+from kmssim.evaluator.unlocked import cached_property
 from kmssim.evaluator.world import Grant, Key, World
 
 

@@ -11,12 +11,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kmssim.errors import PolicyError
 from kmssim.evaluator.conditions import Condition, parse_condition
 from kmssim.evaluator.documents import BadDocumentError, check_document, compact, read_text
 from kmssim.evaluator.patterns import parse_resource, parse_template
-from kmssim.evaluator.principals import InvalidPrincipalError, parse_principals
+from kmssim.evaluator.principals import InvalidPrincipalError, PrincipalEntry, parse_principals
 from kmssim.evaluator.statements import Effect, Element, Policy, PolicyKind, PrincipalElement, Statement
 
 __all__ = ["Effect", "Policy", "PolicyKind", "Statement", "default_key_policy", "parse_policy"]
@@ -69,6 +70,7 @@ _MEMBERS = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 }  # fmt: skip
 _PLAIN_SID = re.compile(r"[A-Za-z0-9]*")
+_ACTION = re.compile(r"[\w*?-]+:.+")
 _RCP_RESOURCE = re.compile(r"\*|[^:]*(?::[^:]*){4}:.+", re.DOTALL)
 UNDOCUMENTED = frozenset({"PG-6", "PG-7", "PG-46"})
 """The rules whose refusals are an open question where KMS itself reads the policy (UN-25)."""
@@ -234,10 +236,8 @@ class _Reader:
         texts = self.strings(body[member], f"{path}.{member}")
         if name == "Action":
             self.check_actions(texts, f"{path}.{member}")
-            templates = tuple(parse_template(text.lower(), variables=False) for text in texts)  # PG-10, CO-40
-        else:
-            templates = tuple(parse_resource(text, variables=variables) for text in texts)
-        return Element(texts, templates, negated=member != name)
+            return _actions(texts, negated=member != name)
+        return _resources(texts, variables=variables, negated=member != name)
 
     def strings(self, value: object, path: str) -> tuple[str, ...]:
         listed = value if isinstance(value, list) else [value]
@@ -247,7 +247,7 @@ class _Reader:
 
     def check_actions(self, texts: tuple[str, ...], path: str) -> None:
         for text in texts:
-            if text != "*" and not re.fullmatch(r"[\w*?-]+:.+", text):
+            if text != "*" and not _ACTION.fullmatch(text):
                 raise self.refusal(f"`{text}` is no action; write it as service:Name", path, "PG-10")
 
     def principal(self, body: Mapping[str, object], effect: Effect, path: str) -> PrincipalElement | None:
@@ -264,7 +264,7 @@ class _Reader:
         if member == "NotPrincipal" and effect is Effect.ALLOW and not self.lenient:
             raise self.refusal("NotPrincipal goes with Deny only", f"{path}.NotPrincipal", "PG-46")
         try:
-            return PrincipalElement(parse_principals(body[member]), negated=member == "NotPrincipal")
+            return _principals(parse_principals(body[member]), negated=member == "NotPrincipal")
         except InvalidPrincipalError as invalid:
             code = "InvalidArnException" if invalid.group and self.kind is PolicyKind.KEY_POLICY else None
             raise self.refusal(str(invalid), f"{path}.{member}", invalid.rule, code) from None
@@ -324,3 +324,22 @@ class _Reader:
 def _listed(value: object) -> list[object]:
     """A single value stands for a list of one (PG-2)."""
     return value if isinstance(value, list) else [value]
+
+
+# Elements that read alike are one: whole organizations write the same, and what one was asked it remembers for all.
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _actions(texts: tuple[str, ...], *, negated: bool) -> Element:
+    """PG-10: case does not matter; CO-40: there are no variables."""
+    return Element(texts, tuple(parse_template(text.lower(), variables=False) for text in texts), negated)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _resources(texts: tuple[str, ...], *, variables: bool, negated: bool) -> Element:
+    return Element(texts, tuple(parse_resource(text, variables=variables) for text in texts), negated)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _principals(entries: tuple[PrincipalEntry, ...], *, negated: bool) -> PrincipalElement:
+    return PrincipalElement(entries, negated)

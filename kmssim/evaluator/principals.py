@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import lru_cache
 from typing import NamedTuple
+
+from kmssim.evaluator.unlocked import cached_property
 
 
 class PrincipalForm(Enum):
@@ -105,6 +107,7 @@ def _typed_texts(element: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield kind, text
 
 
+@lru_cache(maxsize=65536)
 def _parse_entry(kind: str, text: str) -> PrincipalEntry:
     if kind == "AWS":
         return _parse_aws(text)

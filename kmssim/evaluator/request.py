@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from typing import NamedTuple
 
 from kmssim.evaluator.policy import Policy
+from kmssim.evaluator.unlocked import cached_property
 
 ContextValue = str | tuple[str, ...]
 """A condition key's value: a string for single-valued keys, a tuple for multivalued ones (CO-7 to CO-11)."""

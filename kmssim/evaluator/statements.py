@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from typing import Any, cast
 
 from kmssim.evaluator.conditions import Condition
 from kmssim.evaluator.patterns import Pattern, Template, Variable, Wild, matches, matches_resource
 from kmssim.evaluator.principals import PrincipalEntry, PrincipalName
+from kmssim.evaluator.unlocked import cached_property
 
 _MOST_KEPT = 1024
 """How many ARNs an element remembers its answers for."""

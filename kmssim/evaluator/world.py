@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from kmssim.evaluator.grant_index import Constraints, Grant, GrantIndex, index_after
 from kmssim.evaluator.policy import Policy
+from kmssim.evaluator.unlocked import cached_property
 
 __all__ = [
     "Account",

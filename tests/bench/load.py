@@ -8,6 +8,7 @@ ratio is to the same loop of plain Python as that of the decisions.
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -66,26 +67,26 @@ def key_document(number: int) -> str:
     )
 
 
-def _parsed(identities: list[str], key_policies: list[str]) -> World:
+def _parsed(numbers: list[int], identities: list[str], key_policies: list[str]) -> World:
     own = [parse_policy(text, PolicyKind.IDENTITY) for text in identities]
     on_keys = [parse_policy(text, PolicyKind.KEY_POLICY) for text in key_policies]
-    roles = {f"r{number}": Role(_role_arn(number), f"r{number}", policies=(each,)) for number, each in enumerate(own)}
-    keys = tuple(Key(_key_id(number), REGION, ACCOUNT, each) for number, each in enumerate(on_keys))
+    roles = {f"r{n}": Role(_role_arn(n), f"r{n}", policies=(each,)) for n, each in zip(numbers, own, strict=True)}
+    keys = tuple(Key(_key_id(n), REGION, ACCOUNT, each) for n, each in zip(numbers, on_keys, strict=True))
     return World({ACCOUNT: Account(ACCOUNT, roles=roles, keys=keys)}, REGION)
 
 
-def _calls(count: int) -> list[Call]:
+def _calls(numbers: list[int]) -> list[Call]:
     """Each role decrypts with its own key."""
     return [
         Call(parse_principal(_role_arn(number)), "kms:Decrypt", REGION, {"KeyId": _key_id(number)})
-        for number in range(count)
+        for number in numbers
     ]
 
 
 def changed(world: World, number: int) -> World:
     """The world after somebody replaced one role's policy; every other policy is the one that it was."""
     account = world.accounts[ACCOUNT]
-    policy = parse_policy(identity_document(len(account.roles)), PolicyKind.IDENTITY)
+    policy = parse_policy(identity_document(number + 10**6), PolicyKind.IDENTITY)
     role = replace(account.roles[f"r{number}"], policies=(policy,))
     return replace(world, accounts={ACCOUNT: replace(account, roles={**account.roles, role.name: role})})
 
@@ -102,18 +103,23 @@ def _timed(act: Callable[[], T]) -> tuple[float, T]:
     return time.process_time() - start, found
 
 
+_fresh = itertools.count()
+
+
 def _once(count: int) -> dict[str, float]:
+    """Documents of other words each time, since what was read once in a process is not read again."""
     half, found = count // 2, {}
-    identities, key_policies = [identity_document(n) for n in range(half)], [key_document(n) for n in range(half)]
-    asked = _calls(half)
+    numbers = list(itertools.islice(_fresh, half))
+    identities, key_policies = [identity_document(n) for n in numbers], [key_document(n) for n in numbers]
+    asked = _calls(numbers)
     gc.collect()
     gc.freeze()
-    found["documents read"], world = _timed(lambda: _parsed(identities, key_policies))
+    found["documents read"], world = _timed(lambda: _parsed(numbers, identities, key_policies))
     found[_FIRST], allowed = _timed(lambda: _ask_all(world, asked))
     found["the same calls in a new world, nothing changed"], again = _timed(lambda: _ask_all(replace(world), asked))
-    found[_ONE_CHANGE], after = _timed(lambda: changed(world, 1))
+    found[_ONE_CHANGE], after = _timed(lambda: changed(world, numbers[1]))
     found["the same calls after one policy changed"], fewer = _timed(lambda: _ask_all(after, asked))
-    found["the same documents read again"], _ = _timed(lambda: _parsed(identities, key_policies))
+    found["the same documents read again"], _ = _timed(lambda: _parsed(numbers, identities, key_policies))
     found["documents read and compiled"] = found["documents read"] + found[_FIRST]
     assert (allowed, again, fewer) == (half, half, half - 1)
     gc.unfreeze()
