@@ -34,11 +34,7 @@ class _Repeating(dict[str, object]):
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
         seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                self.repeated = name
-                return
-            seen.add(name)
+        self.repeated = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
 
 
 def _object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 if sys.version_info >= (3, 12):
-    from functools import cached_property
-else:
+    from functools import cached_property  # pragma: no cover - run by one or the other
+else:  # pragma: no cover - as above
     from collections.abc import Callable
     from typing import Any, Generic, TypeVar, overload
 
