@@ -206,6 +206,7 @@ ORDER = (
     "kmssim.sweep.admission",
     "kmssim.sweep.source",
     "kmssim.sweep.rows",
+    "kmssim.sweep.ways",
     "kmssim.sweep.parts",
     "kmssim.sweep.engines",
     "kmssim.sweep.on_dask",

@@ -1,5 +1,7 @@
 """Which other accounts a key could let in. Nobody else needs to be asked: across accounts the key's side must allow.
 
+Of a grant these are the grantee, and who may retire it: the retiring principal and the issuing account (GR-60).
+
 This looks at names alone, and errs on the side of asking: whoever is let in here is still decided.
 """
 
@@ -25,7 +27,9 @@ def accounts_let_in(keys: Iterable[Key]) -> frozenset[str] | None:
             if named is None:
                 return None
             found |= named
-        found |= {account for grant in key.grants for account in _account_of(grant.holder)}
+        for grant in key.grants:
+            for name in (grant.holder, grant.retirer or "", grant.issuing_account):
+                found.update(_account_of(name))
     return frozenset(found)
 
 

@@ -57,6 +57,13 @@ class _Conditions(NamedTuple):
         return cls(theirs, tuple(key for key in keys if key not in theirs))
 
 
+class _Found(NamedTuple):
+    """The keys that a statement applies to, and those on which it came by an open question in either case."""
+
+    applying: int
+    doubted: int
+
+
 def _is_plain(statement: Statement, kind: PolicyKind) -> bool:
     """Whether its resource is a set of patterns, alike for every caller, on which no open question hangs (UN-12)."""
     element = statement.resource
@@ -78,9 +85,10 @@ class Coverage:
         self.action = action
         self.subjects = subjects
         self.everything = (1 << len(subjects)) - 1
-        self._questions = OpenQuestions()
+        self.doubted = 0
+        """The keys on which a statement that was asked came by an open question, since somebody set this to 0."""
         self._by_arn = {subject.arn: 1 << number for number, subject in enumerate(subjects)}
-        self._found: dict[Hashable, int] = {}
+        self._found: dict[Hashable, _Found] = {}
         self._named: dict[Pattern, int] = {}
         self._kinds: dict[tuple[str, ...], list[int]] = {}
         self._conditions: dict[int, _Conditions] = {}
@@ -98,20 +106,24 @@ class Coverage:
             reached &= among
         if not reached or not statement.conditions:
             return reached
-        return reached & self._meeting(statement, kind, asker)
+        applying, doubted = self._meeting(statement, kind, asker)
+        self.doubted |= reached & doubted
+        return reached & applying
 
-    def _meeting(self, statement: Statement, kind: PolicyKind, asker: Asker) -> int:
+    def _meeting(self, statement: Statement, kind: PolicyKind, asker: Asker) -> _Found:
         """The keys for which the statement's conditions are met; the same conditions may stand in many statements."""
         conditions = self._conditions_of(statement)
         theirs = tuple([asker.context.get(key) for key in conditions.of_callers])
         alike = (id(conditions), statement.effect is Effect.DENY, kind is PolicyKind.KEY_POLICY, theirs)
         found = self._found.get(alike)
         if found is None:
-            found = 0
+            applying = doubted = 0
             for bits in self._kinds_of(conditions.of_keys):
+                questions = OpenQuestions()
                 request = self._request(asker, self.subjects[next(numbers_of(bits))])
-                found |= bits if meets_conditions(statement, request, kind, self._questions) else 0
-            self._found[alike] = found
+                applying |= bits if meets_conditions(statement, request, kind, questions) else 0
+                doubted |= bits if questions.met else 0
+            found = self._found[alike] = _Found(applying, doubted)
         return found
 
     def _one_by_one(self, statement: Statement, kind: PolicyKind, asker: Asker, among: int) -> int:
@@ -120,10 +132,15 @@ class Coverage:
         alike = (id(statement), among, tuple([asker.context.get(key) for key in keys]))
         found = self._found.get(alike)
         if found is None:
-            asked = ((number, self._request(asker, self.subjects[number])) for number in numbers_of(among))
-            found = sum(1 << number for number, one in asked if applies(statement, one, kind, self._questions))
-            self._found[alike] = found
-        return found
+            applying = doubted = 0
+            for number in numbers_of(among):
+                questions = OpenQuestions()
+                request = self._request(asker, self.subjects[number])
+                applying |= 1 << number if applies(statement, request, kind, questions) else 0
+                doubted |= 1 << number if questions.met else 0
+            found = self._found[alike] = _Found(applying, doubted)
+        self.doubted |= found.doubted
+        return found.applying
 
     def _request(self, asker: Asker, subject: Subject) -> Request:
         context = {**subject.context, **asker.context}

@@ -7,6 +7,9 @@ that dies had begun is begun again by another, so nothing is lost and nothing is
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -61,6 +64,7 @@ class Processes:
 
     def _run_all(self, job: Job, accounts: Sequence[str]) -> Iterator[Part]:
         spawn = multiprocessing.get_context("spawn")  # forking a process that has threads is asking for trouble
+        not_ours = set(multiprocessing.active_children())
         with ProcessPoolExecutor(self.workers, spawn, _keep, (job,)) as pool:
             waiting = iter(accounts)
             under_way: set[Future[Part]] = set()
@@ -73,8 +77,11 @@ class Processes:
                     done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                     for one in done:
                         yield one.result()
-            finally:
+            except BaseException:  # whoever interrupts does not wait for parts that are under way
                 pool.shutdown(wait=False, cancel_futures=True)
+                for process in set(multiprocessing.active_children()) - not_ours:
+                    process.terminate()
+                raise
 
 
 def _first(waiting: Iterator[str], number: int) -> Iterator[str]:
@@ -87,7 +94,17 @@ _kept: list[Job] = []
 
 
 def _keep(job: Job) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts all; the driver says what becomes of workers
+    threading.Thread(target=_end_with_driver, daemon=True).start()
     _kept.append(job)
+
+
+def _end_with_driver() -> None:
+    """A driver that is killed can end nobody: its workers would wait for work for ever."""
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
 
 
 def _find(account: str) -> Part:

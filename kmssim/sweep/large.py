@@ -10,26 +10,33 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any
 
 from kmssim import __version__
 from kmssim.errors import InputError, SetupError
 from kmssim.sweep.engines import Engine
-from kmssim.sweep.parts import Count, Job, Part
+from kmssim.sweep.parts import Count, Job, Part, peak_memory
+from kmssim.sweep.rows import Row
 from kmssim.sweep.source import Size
 
 
 @dataclass
 class Summary:
-    """What a sweep found. `resumed` accounts were done before; `peak` is the most memory of a worker, in MiB."""
+    """What a sweep found. `resumed` accounts were done before.
+
+    `peak` and `peak_here`: the most memory of a worker, and of the process that hands out the work, in MiB.
+    """
 
     actions: tuple[str, ...]
     size: Size
     by_account: dict[str, Mapping[str, Count]] = field(default_factory=dict)
     resumed: int = 0
     peak: int = 0
+    peak_here: int = 0
 
     @property
     def pairs(self) -> int:
@@ -65,21 +72,21 @@ def sweep_all(job: Job, engine: Engine, folder: Path | None, advance: Callable[[
 
     """
     summary = Summary(job.actions, job.source.size)
-    kept = Kept(folder, job) if folder is not None else None
-    if kept is not None:
-        kept.begin()
-        summary.by_account.update(kept.done())
-        summary.resumed = len(summary.by_account)
-        advance(summary.resumed)
-    left = [account for account in job.source.accounts if account not in summary.by_account]
-    for part in engine.run(job, left):
+    with Kept(folder, job).begun() if folder is not None else nullcontext() as kept:
         if kept is not None:
-            kept.keep(part)
-        summary.by_account[part.account] = part.counts
-        summary.peak = max(summary.peak, part.peak)
-        advance(1)
-    if kept is not None:
-        kept.end(summary)
+            summary.by_account.update(kept.done())
+            summary.resumed = len(summary.by_account)
+            advance(summary.resumed)
+        left = [account for account in job.source.accounts if account not in summary.by_account]
+        for part in engine.run(job, left):
+            if kept is not None:
+                kept.keep(part)
+            summary.by_account[part.account] = part.counts
+            summary.peak = max(summary.peak, part.peak)
+            advance(1)
+        if kept is not None:
+            kept.end(summary)
+    summary.peak_here = peak_memory()
     return summary
 
 
@@ -91,13 +98,15 @@ class Kept:
         self._folder = folder
         self._job = job
 
-    def begin(self) -> None:
-        """Make the folder, or see that it is this sweep's."""
+    @contextmanager
+    def begun(self) -> Iterator[Kept]:
+        """Make the folder, or see that it is this sweep's; meanwhile nobody else may write into it."""
         stated = {
             "kmssim": __version__,
             **self._job.source.stated,
             "actions": list(self._job.actions),
             "format": self._job.format,
+            "columns": list(Row._fields),
         }
         path = self._folder / "sweep.json"
         if not path.exists():
@@ -107,8 +116,14 @@ class Kept:
             raise InputError(
                 "this folder holds another sweep", file=str(path), hint="choose another --out, or empty this one"
             )
-        for name in ("rows", "done"):
-            (self._folder / name).mkdir(exist_ok=True)
+        with path.open("rb") as file:
+            try:
+                flock(file, LOCK_EX | LOCK_NB)  # until the file is closed, or its process gone
+            except BlockingIOError:
+                raise SetupError(f"another process is sweeping into {self._folder}; wait for it, or end it") from None
+            for name in ("rows", "done"):
+                (self._folder / name).mkdir(exist_ok=True)
+            yield self
 
     def _make_folder(self) -> None:
         try:
@@ -127,7 +142,7 @@ class Kept:
 
     def keep(self, part: Part) -> None:
         """Write a part: its rows first, since its counts say that it is done."""
-        if part.content:
+        if self._job.format is not None:
             _write(self._folder / "rows" / f"{part.account}.{self._job.format}", part.content)
         counts = {action: count._asdict() for action, count in part.counts.items()}
         _write(self._folder / "done" / f"{part.account}.json", _text(counts))

@@ -7,6 +7,8 @@ dies the scheduler gives its parts to others.
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from uuid import uuid4
@@ -24,12 +26,14 @@ from distributed import (
 )
 from distributed.comm import CommClosedError
 
-from kmssim.errors import SetupError
+from kmssim import __version__
+from kmssim.errors import KmssimError, SetupError
 from kmssim.sweep.parts import Job, Part
 
 _AHEAD = 2
-_PATIENCE = 20
+_PATIENCE = 10
 """Seconds that a scheduler has to answer."""
+_KEPT = "what is done is kept"
 
 
 class Dask:
@@ -41,43 +45,34 @@ class Dask:
         self.workers = workers
 
     def run(self, job: Job, accounts: Sequence[str]) -> Iterator[Part]:
-        """The parts as they are found. Raises SetupError where no scheduler answers, or a part kills its workers."""
+        """The parts as they are found. Raises SetupError where no scheduler answers, or workers fail."""
         run = f"kmssim-sweep-{uuid4().hex}"
-        with self._client() as client:
+        with _quiet(), self._client() as client:
+            self._send(client, Keeping(job, __version__), run)
             try:
-                client.wait_for_workers(1, timeout=_PATIENCE)
-            except TimeoutError:
-                raise SetupError(f"the Dask scheduler at {self.address} has no workers") from None
-            client.register_plugin(Keeping(job), name=run)
-            waiting = iter(accounts)
-
-            def submit(number: int) -> list[Future]:
-                some = [account for _, account in zip(range(number), waiting, strict=False)]
-                return [client.submit(find_kept, run, account, key=f"{run}-{account}") for account in some]
-
-            under_way = as_completed(submit(_AHEAD * max(1, sum(client.nthreads().values()))))
-            try:
-                for done in under_way:
-                    yield done.result()
-                    under_way.update(submit(1))
-            except KilledWorker as killed:
-                raise SetupError(f"workers die of a part: {killed}; what is done is kept") from None
-            except (CancelledError, CommClosedError, OSError) as lost:
-                raise SetupError(f"the Dask scheduler is gone: {lost}; what is done is kept") from None
+                yield from _parts(client, run, accounts)
+            except (CancelledError, CommClosedError, OSError):
+                raise SetupError(f"the Dask scheduler is gone; {_KEPT}: the same command goes on") from None
             finally:
                 with suppress(CommClosedError, OSError):  # whoever is gone keeps no job
                     client.unregister_worker_plugin(run)
 
+    def _send(self, client: Client, keeping: Keeping, run: str) -> None:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError:
+            raise SetupError(f"the Dask scheduler at {self.address} has no workers") from None
+        try:
+            client.register_plugin(keeping, name=run)
+        except KmssimError:
+            raise
+        except Exception as error:
+            raise _unable(error) from error
+
     @contextmanager
     def _client(self) -> Iterator[Client]:
         if self.address is None:
-            quiet = logging.CRITICAL  # that a worker died and another took over is no news to the user
-            with (
-                LocalCluster(
-                    self.workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=quiet
-                ) as cluster,
-                Client(cluster) as client,
-            ):
+            with self._own_cluster() as cluster, Client(cluster) as client:
                 yield client
             return
         try:
@@ -87,19 +82,86 @@ class Dask:
         with client:
             yield client
 
+    def _own_cluster(self) -> LocalCluster:
+        """Workers that leave it to the driver what an interrupt from the terminal means."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # they inherit it
+        try:
+            return LocalCluster(
+                self.workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _parts(client: Client, run: str, accounts: Sequence[str]) -> Iterator[Part]:
+    waiting = iter(accounts)
+
+    def submit(number: int) -> list[Future]:
+        some = [account for _, account in zip(range(number), waiting, strict=False)]
+        return [client.submit(find_kept, run, account, key=f"{run}-{account}") for account in some]
+
+    under_way = as_completed(submit(_AHEAD * max(1, sum(client.nthreads().values()))))
+    for done in under_way:
+        yield _result_of(done)
+        under_way.update(submit(1))
+
+
+def _result_of(done: Future) -> Part:
+    try:
+        found: Part = done.result()
+    except (CancelledError, CommClosedError, OSError, KmssimError):
+        raise
+    except KilledWorker as killed:
+        raise SetupError(f"workers die of a part: {killed}; {_KEPT}") from None
+    except Exception as error:
+        raise _unable(error) from error
+    return found
+
+
+def _unable(error: Exception) -> SetupError:
+    said = str(error).partition("\n")[0] or type(error).__name__
+    return SetupError(f"a Dask worker failed, each needs this kmssim and this Python: {said}; {_KEPT}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """That a worker died and another took over is no news to the user; what is, comes as an error of ours."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    before = {log: log.level for log in map(logging.getLogger, names)}
+    for log in before:
+        log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for log, level in before.items():
+            log.setLevel(level)
+
 
 class Keeping(WorkerPlugin):
     """Keeps a job in a worker."""
 
-    def __init__(self, job: Job) -> None:
-        """`job`: what the worker is to find parts of."""
+    def __init__(self, job: Job, version: str) -> None:
+        """`job`: what the worker is to find parts of, as kmssim of this `version` would."""
         self.job = job
+        self.version = version
+        self.one_at_a_time: threading.Lock | None = None
 
     def setup(self, worker: Worker) -> None:
-        """Nothing to be done: the worker holds its plug-ins."""
+        """Begin to keep it. Raises SetupError where the worker has another kmssim, which may decide otherwise."""
+        if self.version != __version__:
+            raise SetupError(f"the Dask worker {worker.address} has kmssim {__version__}, not {self.version}")
+        self.one_at_a_time = threading.Lock()
 
 
 def find_kept(run: str, account: str) -> Part:
-    """In a worker: the part of the job that was kept for this run."""
-    found: Part = get_worker().plugins[run].job.find(account)
+    """In a worker: the part of the job that was kept for this run.
+
+    Threads of one worker take turns: they share one processor in any case, and so they need the memory of one part.
+    """
+    keeping = get_worker().plugins.get(run)
+    if keeping is None:
+        raise SetupError(f"the Dask worker {get_worker().address} could not take the job")
+    with keeping.one_at_a_time:
+        found: Part = keeping.job.find(account)
     return found

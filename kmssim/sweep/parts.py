@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,10 +12,11 @@ from typing import NamedTuple
 from kmssim.access import actions_on
 from kmssim.authority import find_authority
 from kmssim.evaluator.decision import Authority
-from kmssim.sweep.coverage import numbers_of
-from kmssim.sweep.rows import Row, written
+from kmssim.evaluator.request import Principal
+from kmssim.sweep.rows import Row, Writer, begin
 from kmssim.sweep.source import Source
 from kmssim.sweep.sweep import Asking, Sweep
+from kmssim.sweep.ways import Ways
 
 
 class Count(NamedTuple):
@@ -58,21 +59,31 @@ class Job:
     def find(self, account: str) -> Part:
         """Sweep the keys of an account."""
         counts = dict.fromkeys(self.actions, Count())
-        rows: list[Row] = []
-        for row in self._rows(account):
-            counts[row.action] = counts[row.action].plus(Count(1, int(row.key_account != row.caller_account)))
-            if self.format:
-                rows.append(row)
-        return Part(account, counts, written(rows, self.format) if self.format else b"", peak_memory())
-
-    def _rows(self, account: str) -> Iterator[Row]:
+        file = begin(self.format) if self.format is not None else None
         for world, there, callers in self.source.blocks(account):
             for action in self.actions:
                 keys = [key for key in there if action in actions_on(key)]
                 sweep = Sweep(world, Asking(action), keys, self._ruler)
-                for caller in callers:
-                    for number in numbers_of(sweep.bits_of(caller)):
-                        yield Row(account, keys[number].arn, caller.account, caller.arn, action)
+                found = _counted(sweep, callers) if file is None else _written(account, sweep, callers, file)
+                for caller, allowed in found:
+                    counts[action] = counts[action].plus(Count(allowed, allowed if caller.account != account else 0))
+        return Part(account, counts, b"" if file is None else file.content(), peak_memory())
+
+
+def _counted(sweep: Sweep, callers: Sequence[Principal]) -> Iterator[tuple[Principal, int]]:
+    """On how many keys each caller is allowed."""
+    for caller in callers:
+        yield caller, sweep.bits_of(caller).bit_count()
+
+
+def _written(account: str, sweep: Sweep, callers: Sequence[Principal], file: Writer) -> Iterator[tuple[Principal, int]]:
+    """The same, and a row for each of them."""
+    ways = Ways(sweep)
+    for caller in callers:
+        found = ways.of(caller)
+        for number, way in found:
+            file.add(Row(account, sweep.keys[number].arn, caller.account, caller.arn, sweep.asking.action, *way))
+        yield caller, len(found)
 
 
 def peak_memory() -> int:

@@ -34,7 +34,7 @@ def _lines(summary: Summary, folder: Path | None) -> Iterator[str]:
     if folder is not None:
         yield f"Rows by account: {folder / 'rows'}; counts: {folder / 'summary.json'}."
     if summary.peak:
-        yield f"The most memory of a worker: {summary.peak:,} MiB."
+        yield f"The most memory of a worker: {summary.peak:,} MiB; of this process: {summary.peak_here:,} MiB."
 
 
 def _most_open(summary: Summary) -> Iterator[str]:

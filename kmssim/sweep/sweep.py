@@ -7,7 +7,7 @@ operations that need several permissions) each pair is decided by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Asking:
     via: str | None = None
 
 
-class _Said(NamedTuple):
+class Said(NamedTuple):
     """What all layers say to one caller.
 
     `shape`: which layers there are, and by which rules key policies trust the caller; `masks`: of which keys.
@@ -41,6 +41,18 @@ class _Said(NamedTuple):
 
     shape: tuple[Hashable, ...]
     masks: tuple[int, ...]
+
+
+class Look(NamedTuple):
+    """What a caller's answers come from: what layers say to it, and of which keys each pair is decided by itself.
+
+    `said` None: of all of them. `doubted`: the keys on which a statement came by an open question.
+    """
+
+    principal: Principal
+    said: Said | None
+    alone: int
+    doubted: int = 0
 
 
 def _split(groups: Mapping[int, int], mask: int, said: int) -> dict[int, int]:
@@ -69,8 +81,9 @@ class Sweep:
         self.world = world
         self.asking = asking
         self.keys = tuple(world.keys_by_arn.values() if keys is None else keys)
+        self.everything = (1 << len(self.keys)) - 1
+        self.authorizer = Authorizer(world, authority)
         self._answers = Answers(world, authority)
-        self._authorizer = Authorizer(world, authority)
         self._decided: dict[Hashable, bool] = {}
         self._joined: dict[Hashable, int] = {}
         self._subjects = self._look_at_keys()
@@ -85,24 +98,33 @@ class Sweep:
 
     def bits_of(self, principal: Principal) -> int:
         """The keys on which the caller may do the action, as bits: bit n for the n-th key."""
-        everything = (1 << len(self.keys)) - 1
+        return self.allowed(self.look_at(principal))
+
+    def look_at(self, principal: Principal) -> Look:
+        """Ask every layer about the caller."""
         caller = find_caller(self.world, principal)
         if not self._subjects or caller.is_service:
-            return self._one_by_one(principal, everything)
-        alone = self._shared | self._granted(caller)
+            return Look(principal, None, self.everything)
+        self._coverage.doubted = 0
         said = self._said(self._asker(caller))
-        alike = said, alone
+        return Look(principal, said, self._shared | self._granted(caller), self._coverage.doubted)
+
+    def allowed(self, look: Look) -> int:
+        """The keys on which the caller may do the action, as bits."""
+        if look.said is None:
+            return self._one_by_one(look.principal, look.alone)
+        alike = look.said, look.alone
         found = self._joined.get(alike)
         if found is None:
-            found = self._joined[alike] = self._join(principal, said, everything & ~alone)
-        return found | self._one_by_one(principal, alone)
+            found = self._joined[alike] = self._join(look.principal, look.said, self.everything & ~look.alone)
+        return found | self._one_by_one(look.principal, look.alone)
 
     def _look_at_keys(self) -> tuple[Subject, ...]:
         """The keys with what conditions can see of them; none where an answer needs more than one permission."""
         found = []
         for key in self.keys:
-            call = call_for(self._question(_ANYBODY, key), self.world)
-            asked = self._authorizer.requests(call)
+            call = call_for(self.question(_ANYBODY, key), self.world)
+            asked = self.authorizer.requests(call)
             about = [one for one in asked if one.leg.action == self.asking.action and one.leg.source is Source.KEY]
             if len(about) != 1 or (len(asked) != 1 and self.asking.action == call.operation):
                 return ()
@@ -124,7 +146,7 @@ class Sweep:
             found |= self._holders.get(text, 0)
         return found
 
-    def _said(self, asker: Asker) -> _Said:
+    def _said(self, asker: Asker) -> Said:
         caller, unions = asker.caller, self._unions
         session, boundary = caller.principal.session.policies, caller.boundary
         levels = self.world.scps_over.get(caller.account)
@@ -140,7 +162,7 @@ class Sweep:
             trust.denies,
             *(bits for _, bits in trust.trusts),
         )
-        return _Said((*shape, *(rule for rule, _ in trust.trusts)), masks)
+        return Said((*shape, *(rule for rule, _ in trust.trusts)), masks)
 
     def _denied_by_rcp(self, asker: Asker) -> int:
         found = 0
@@ -150,8 +172,8 @@ class Sweep:
                 found |= self._unions.of(policies, asker).denies & theirs
         return found
 
-    def _join(self, principal: Principal, said: _Said, among: int) -> int:
-        """Decide one key of each group of which all layers say the same; bit n of `verdicts`: what mask n says."""
+    def groups(self, said: Said, among: int) -> Iterator[tuple[Hashable, int]]:
+        """The keys of which all layers say the same, and what they say: bit n of it is for mask n."""
         same, groups = 0, {0: among} if among else {}
         for number, mask in enumerate((*said.masks, self._managed_by_aws, self._guarded)):
             inside, said_here = among & mask, 1 << number
@@ -159,9 +181,12 @@ class Sweep:
                 same |= said_here
             elif inside:
                 groups = _split(groups, mask, said_here)
+        return (((said.shape, verdicts | same), bits) for verdicts, bits in groups.items())
+
+    def _join(self, principal: Principal, said: Said, among: int) -> int:
+        """Decide one key of each group."""
         allowed = 0
-        for verdicts, bits in groups.items():
-            alike = said.shape, verdicts | same
+        for alike, bits in self.groups(said, among):
             found = self._decided.get(alike)
             if found is None:
                 found = self._decided[alike] = self._allows(principal, next(numbers_of(bits)))
@@ -172,9 +197,10 @@ class Sweep:
         return sum(1 << number for number in numbers_of(among) if self._allows(principal, number))
 
     def _allows(self, principal: Principal, number: int) -> bool:
-        return self._answers.allows(self._question(principal, self.keys[number]))
+        return self._answers.allows(self.question(principal, self.keys[number]))
 
-    def _question(self, principal: Principal, key: Key) -> Question:
+    def question(self, principal: Principal, key: Key) -> Question:
+        """What is asked of one pair."""
         return Question(principal, self.asking.action, key.arn, self.asking.encryption_context, self.asking.via)
 
     def _bits(self, holds: Callable[[Key], bool]) -> int:

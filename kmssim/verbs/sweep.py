@@ -32,7 +32,12 @@ Example: kmssim sweep my-world.json --action decrypt --out found --format csv
     "account.",
 )
 @click.option(
-    "--action", "actions", multiple=True, metavar="NAME", help="What is asked, such as decrypt (the default)."
+    "--action",
+    "--actions",
+    "actions",
+    multiple=True,
+    metavar="NAMES",
+    help="What is asked, such as decrypt (the default), or kms:Decrypt,kms:Encrypt.",
 )
 @click.option("--engine", type=click.Choice(_ENGINES), default="local", show_default=True, help="Who does the work.")
 @click.option("--workers", type=click.IntRange(1), help="How many processes; as many as there are processors.")
@@ -56,8 +61,8 @@ def sweep(  # noqa: PLR0913, PLR0917 - its options
 ) -> None:
     """Who can do what on which keys: every caller of FILE on every key, directly or by a grant.
 
-    With --out a row for each thing that somebody may do is kept in a file for each account. When the sweep is
-    interrupted the same command goes on where it was.
+    With --out a row for each thing that somebody may do is kept in a file for each account: by which path, and on which
+    open questions that rests. When the sweep is interrupted the same command goes on where it was.
     """
     from kmssim.authority import find_authority
     from kmssim.progress import showing_progress
@@ -65,16 +70,17 @@ def sweep(  # noqa: PLR0913, PLR0917 - its options
     from kmssim.sweep.large import sweep_all
     from kmssim.sweep.parts import Job
     from kmssim.sweep.report import summary_text
-    from kmssim.sweep.rows import check_format
+    from kmssim.sweep.rows import begin
 
     if (file is None) == (organization is None):
         raise click.UsageError("Name a FILE, or make an --organization; not both.")
     if address is not None and engine != "dask":
         raise click.UsageError("--address is for --engine dask.")
-    asked = tuple(dict.fromkeys(map(operation_named, actions or ("decrypt",))))
+    named = [name.strip() for names in actions or ("decrypt",) for name in names.split(",")]
+    asked = tuple(dict.fromkeys(map(operation_named, named)))
     source = _declared(file) if file is not None else _made(organization or "")
     if out is not None:
-        check_format(kept_as)
+        begin(kept_as)  # what is missing is said before any worker starts
     find_authority(authority)  # what is wrong with it is said before any worker starts
     job = Job(source, asked, kept_as if out is not None else None, authority)
     chosen = _engine(engine, workers or os.cpu_count() or 1, address)
