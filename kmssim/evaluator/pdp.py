@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.caller import Caller, find_caller
@@ -302,12 +302,11 @@ def _with_failure(decision: Decision, forwarded: Forwarded) -> Decision:
 
 def _shown(context: Context) -> dict[str, str | tuple[str, ...]]:
     """The context as the trace shows it: by the default reading, ambiguous names with all their values."""
-    shown: dict[str, str | tuple[str, ...]] = {}
-    for key, value in context.items():
-        if isinstance(value, str):
-            shown[key] = value
-            continue
+    shown: dict[str, Any] = dict(context)
+    for key, value in [item for item in context.items() if not isinstance(item[1], str)]:
         plain = value.default if isinstance(value, Doubtful) else value
-        if plain is not None:
+        if plain is None:
+            del shown[key]
+        else:
             shown[key] = plain.values if isinstance(plain, Ambiguous) else plain
     return shown

@@ -4,9 +4,9 @@ A view (`views`) tells which statements of a policy are settled by caller, actio
 the condition keys. So a question is known by caller, action and resource, and by which of the open statements apply;
 asked again with condition keys that come to the same, it has the facts and the ruling that it had. Its evidence tells
 more of an open statement than whether it applies: which condition is not met, and by what. Where that is the same, too,
-the evidence is what it was. This is where many decisions in one world get their speed, and all that is here is that
-argument: layers, facts and the rule are asked once for each such question, and tests hold what is recalled against what
-is asked anew.
+the evidence is what it was. And where the open statements look at texts alone, the same texts need not be compared
+again. This is where many decisions in one world get their speed, and all that is here is that argument: layers, facts
+and the rule are asked once for each such question, and tests hold what is recalled against what is asked anew.
 
 Where grants have a say nothing is recalled: they look at the call itself.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from kmssim.evaluator.caller import Caller
 from kmssim.evaluator.conditions import Context
@@ -31,6 +31,12 @@ _MOST_KEPT = 20_000
 """How many questions a world remembers before it starts afresh."""
 _MOST_TOLD = 10_000
 """For how many it remembers the evidence."""
+
+
+_MOST_VALUES = 50_000
+"""For how many combinations of values, of all questions together."""
+
+_Values = tuple[object, ...] | None
 
 
 class _Line(NamedTuple):
@@ -71,11 +77,34 @@ class _Found(NamedTuple):
 
 @dataclass(eq=False, repr=False)
 class _Question:
-    """A question without its condition keys, and what was found by the answers of its open statements."""
+    """A question without its condition keys, and what was found by the answers of its open statements.
+
+    `keys`: the condition keys on which alone these answers hang; None where they hang on more, and empty where nothing
+    is open. `by_values`, `told_by_values`: what was found, and told, by their values, each of them a text or absent.
+    """
 
     caller: Caller  # kept alive, since the question is known by its identity
     open: tuple[_Open, ...]
+    keys: tuple[str, ...] | None
     found: dict[tuple[bool, ...], _Found] = field(default_factory=dict)
+    by_values: dict[_Values, _Found] = field(default_factory=dict)
+    told_by_values: dict[_Values, Told] = field(default_factory=dict)
+
+    def hangs_on(self, values: _Values) -> bool:
+        """Whether all follows from these values: a value that is more than a text may be read with open questions."""
+        plain = all(value is None or isinstance(value, str) for value in values or ())
+        return plain and self.keys is not None
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _keep(kept: dict[K, V], key: K, value: V, most: int) -> None:
+    """Remember one thing more, after everything was forgotten if there are too many."""
+    if len(kept) >= most:
+        kept.clear()
+    kept[key] = value
 
 
 class Recall:
@@ -86,6 +115,7 @@ class Recall:
         self.authority = authority
         self._questions: dict[Hashable, _Question] = {}
         self._told: dict[tuple[_Question, tuple[_Outcome, ...]], Told] = {}
+        self._values_kept = 0
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel between processes without what is remembered: callers are known by their identity."""
@@ -100,14 +130,33 @@ class Recall:
         if _looks_at_grants(asked):
             return self._ask(asked)
         question = self._question_of(asked)
+        values = tuple(map(asked.request.context.get, question.keys)) if question.keys else None
+        found = question.by_values.get(values)
+        if found is None:
+            found = self._find_by_answers(question, asked)
+            self._remember(question, question.by_values, values, found)
+        if found.met:
+            asked.questions.met |= found.met
+        return found.facts, found.ruling
+
+    def _find_by_answers(self, question: _Question, asked: Asked) -> _Found:
         answers = _answers(question.open, asked)
         found = question.found.get(answers)
         if found is None:
             met = OpenQuestions(asked.questions.others)
             facts, ruling = self._ask(asked._replace(questions=met))
             found = question.found[answers] = _Found(facts, ruling, frozenset(met.met))
-        asked.questions.met |= found.met
-        return found.facts, found.ruling
+        return found
+
+    def _remember(self, question: _Question, by_values: dict[_Values, V], values: _Values, found: V) -> None:
+        """For the next time that the values are these; what is forgotten is forgotten of all questions."""
+        if question.hangs_on(values):
+            if self._values_kept >= _MOST_VALUES:
+                self._questions.clear()
+                self._told.clear()
+                self._values_kept = 0
+            by_values[values] = found
+            self._values_kept += 1
 
     def _ask(self, asked: Asked) -> tuple[Facts, Ruling]:
         facts = gather_facts(asked, *judge_all(asked))
@@ -118,12 +167,19 @@ class Recall:
         if _looks_at_grants(asked):
             return self._tell(asked)
         question = self._question_of(asked)
+        values = tuple(map(asked.request.context.get, question.keys)) if question.keys else None
+        found = question.told_by_values.get(values)
+        if found is None:
+            found = self._tell_by_outcomes(question, asked)
+            self._remember(question, question.told_by_values, values, found)
+        return found
+
+    def _tell_by_outcomes(self, question: _Question, asked: Asked) -> Told:
         alike = question, _outcomes(question.open, asked)
         found = self._told.get(alike)
         if found is None:
-            if len(self._told) >= _MOST_TOLD:
-                self._told.clear()
-            found = self._told[alike] = self._tell(asked)
+            found = self._tell(asked)
+            _keep(self._told, alike, found, _MOST_TOLD)
         return found
 
     def _tell(self, asked: Asked) -> Told:
@@ -139,9 +195,9 @@ class Recall:
         )  # fmt: skip
         found = self._questions.get(alike)
         if found is None:
-            if len(self._questions) >= _MOST_KEPT:
-                self._questions.clear()
-            found = self._questions[alike] = _Question(asked.caller, tuple(_open_statements(asked)))
+            statements = tuple(_open_statements(asked))
+            found = _Question(asked.caller, statements, _keys_of(statements))
+            _keep(self._questions, alike, found, _MOST_KEPT)
         return found
 
 
@@ -192,6 +248,15 @@ def _open_statements(asked: Asked) -> Iterator[_Open]:
         view = view_of(policy, request.caller, request.action, request.resource)
         for statement in (*view.open_denies, *view.open_allows):
             yield _Open(statement, policy.kind, _lines_of(statement, policy.kind))
+
+
+def _keys_of(statements: tuple[_Open, ...]) -> tuple[str, ...] | None:
+    keys: dict[str, None] = {}
+    for statement in statements:
+        if statement.lines is None:
+            return None
+        keys.update(dict.fromkeys(line.key for line in statement.lines))
+    return tuple(keys)
 
 
 def _lines_of(statement: Statement, kind: PolicyKind) -> tuple[_Line, ...] | None:

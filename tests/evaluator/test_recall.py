@@ -170,6 +170,53 @@ def test_a_world_forgets_its_evidence_when_there_is_too_much(monkeypatch):
         assert len(authorizer._recall._told) <= 2
 
 
+def asked_with(dept):
+    return call(parameters={"KeyId": KEY_ARN, "EncryptionContext": {"dept": dept}})
+
+
+WHEN_HR = allow("kms:Decrypt", to=WORKER, when={"StringLike": {"kms:EncryptionContext:dept": ["hr*", "h?"]}})
+
+
+def test_the_same_texts_are_not_compared_again(monkeypatch):
+    compared = []
+    real = recall._unmet_line
+    monkeypatch.setattr(recall, "_unmet_line", lambda *given: compared.append(given) or real(*given))
+    authorizer = Authorizer(world(key(WHEN_HR)))
+    for _ in range(3):
+        assert [authorizer.decide(asked_with(dept)).word for dept in ("hr-1", "it", "hr-2")] == [
+            "ALLOW",
+            "DENY",
+            "ALLOW",
+        ]
+    assert len(compared) == 3
+    for _ in range(3):
+        found = [authorizer.decide(asked_with(dept)).permissions[0].evidence for dept in ("hr-1", "it")]
+        assert [one.layers[0].layer for one in found]
+        assert found[1].context["kms:encryptioncontext:dept"] == "it"
+    assert len(compared) == 5
+
+
+def test_a_world_forgets_what_came_of_values_when_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(recall, "_MOST_VALUES", 5)
+    authorizer = Authorizer(world(key(WHEN_HR)))
+    for number in range(20):
+        assert authorizer.decide(asked_with(f"hr-{number}")).allowed
+        assert not authorizer.decide(asked_with(f"it-{number}")).allowed
+        kept = [len(question.by_values) for question in authorizer._recall._questions.values()]
+        assert sum(kept) <= 5
+
+
+def test_values_that_are_more_than_texts_are_read_each_time():
+    """Names that differ in case only, in one request and not in the next."""
+    here = world(key(WHEN_HR))
+    authorizer = Authorizer(here)
+    contexts = [{"dept": "hr-1"}, {"dept": "hr-1", "Dept": "it"}, {"Dept": "hr-1"}, {"dept": "it", "DEPT": "hr-1"}]
+    for context in contexts * 3:
+        one = call(parameters={"KeyId": KEY_ARN, "EncryptionContext": context})
+        assert authorizer.decide(one) == decide(here, one)
+        assert authorizer.decide(one).permissions[0].evidence == decide(here, one).permissions[0].evidence
+
+
 def test_what_is_remembered_does_not_travel_between_processes():
     """Callers are known by their identity, which is another one there."""
     authorizer = Authorizer(world(key(allow("kms:*", to=WORKER))), Authority(RuledBy("python"), combine))
