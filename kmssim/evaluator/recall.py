@@ -4,9 +4,10 @@ A view (`views`) tells which statements of a policy are settled by caller, actio
 the condition keys. So a question is known by caller, action and resource, and by which of the open statements apply;
 asked again with condition keys that come to the same, it has the facts and the ruling that it had. Its evidence tells
 more of an open statement than whether it applies: which condition is not met, and by what. Where that is the same, too,
-the evidence is what it was. And where the open statements look at texts alone, the same texts need not be compared
-again. This is where many decisions in one world get their speed, and all that is here is that argument: layers, facts
-and the rule are asked once for each such question, and tests hold what is recalled against what is asked anew.
+the evidence is what it was. And where the keys that open statements look at have the values that they had, nothing is
+compared again. This is where many decisions in one world get their speed, and all that is here is that argument:
+layers, facts and the rule are asked once for each such question, and tests hold what is recalled against what is asked
+anew.
 
 Where grants have a say nothing is recalled: they look at the call itself.
 """
@@ -22,7 +23,7 @@ from kmssim.evaluator.conditions import Context
 from kmssim.evaluator.decision import Authority, Facts, LayerTrace, Mismatch, Ruling, Source
 from kmssim.evaluator.facts import gather_facts
 from kmssim.evaluator.layers import Asked, judge_all
-from kmssim.evaluator.match import applies, mismatch
+from kmssim.evaluator.match import Request, applies, mismatch
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.statements import Policy, PolicyKind, Statement
 from kmssim.evaluator.views import view_of
@@ -36,7 +37,7 @@ _MOST_TOLD = 10_000
 _MOST_VALUES = 50_000
 """For how many combinations of values, of all questions together."""
 
-_Values = tuple[object, ...] | None
+_Values = tuple[object, ...]
 
 
 class _Line(NamedTuple):
@@ -79,21 +80,20 @@ class _Found(NamedTuple):
 class _Question:
     """A question without its condition keys, and what was found by the answers of its open statements.
 
-    `keys`: the condition keys on which alone these answers hang; None where they hang on more, and empty where nothing
-    is open. `by_values`, `told_by_values`: what was found, and told, by their values, each of them a text or absent.
+    `keys`: the condition keys that the open statements look at. `by_values`, `told_by_values`: what was found, and
+    told, by the values of these.
     """
 
     caller: Caller  # kept alive, since the question is known by its identity
     open: tuple[_Open, ...]
-    keys: tuple[str, ...] | None
+    keys: tuple[str, ...]
     found: dict[tuple[bool, ...], _Found] = field(default_factory=dict)
     by_values: dict[_Values, _Found] = field(default_factory=dict)
     told_by_values: dict[_Values, Told] = field(default_factory=dict)
 
-    def hangs_on(self, values: _Values) -> bool:
-        """Whether all follows from these values: a value that is more than a text may be read with open questions."""
-        plain = all(value is None or isinstance(value, str) for value in values or ())
-        return plain and self.keys is not None
+    def values_in(self, request: Request) -> _Values:
+        """The values of `keys`; a request that meets no condition derives none."""
+        return tuple(map(request.context.get, self.keys)) if self.keys else ()
 
 
 K = TypeVar("K")
@@ -127,36 +127,36 @@ class Recall:
 
     def find(self, asked: Asked) -> tuple[Facts, Ruling]:
         """The facts of a question, and the ruling on them. Raises AuthorityError when the authority does not rule."""
-        if _looks_at_grants(asked):
-            return self._ask(asked)
         question = self._question_of(asked)
-        values = tuple(map(asked.request.context.get, question.keys)) if question.keys else None
+        if question is None:
+            return self._ask(asked)
+        values = question.values_in(asked.request)
         found = question.by_values.get(values)
         if found is None:
             found = self._find_by_answers(question, asked)
-            self._remember(question, question.by_values, values, found)
+            self._remember(question.by_values, values, found)
         if found.met:
             asked.questions.met |= found.met
         return found.facts, found.ruling
 
     def _find_by_answers(self, question: _Question, asked: Asked) -> _Found:
-        answers = _answers(question.open, asked)
+        here = asked._replace(questions=OpenQuestions(asked.questions.others))
+        answers = _answers(question.open, here)
         found = question.found.get(answers)
         if found is None:
-            met = OpenQuestions(asked.questions.others)
-            facts, ruling = self._ask(asked._replace(questions=met))
-            found = question.found[answers] = _Found(facts, ruling, frozenset(met.met))
-        return found
+            anew = asked._replace(questions=OpenQuestions(asked.questions.others))
+            facts, ruling = self._ask(anew)
+            found = question.found[answers] = _Found(facts, ruling, frozenset(anew.questions.met))
+        return found if here.questions.met <= found.met else found._replace(met=found.met | here.questions.met)
 
-    def _remember(self, question: _Question, by_values: dict[_Values, V], values: _Values, found: V) -> None:
+    def _remember(self, by_values: dict[_Values, V], values: _Values, found: V) -> None:
         """For the next time that the values are these; what is forgotten is forgotten of all questions."""
-        if question.hangs_on(values):
-            if self._values_kept >= _MOST_VALUES:
-                self._questions.clear()
-                self._told.clear()
-                self._values_kept = 0
-            by_values[values] = found
-            self._values_kept += 1
+        if self._values_kept >= _MOST_VALUES:
+            self._questions.clear()
+            self._told.clear()
+            self._values_kept = 0
+        by_values[values] = found
+        self._values_kept += 1
 
     def _ask(self, asked: Asked) -> tuple[Facts, Ruling]:
         facts = gather_facts(asked, *judge_all(asked))
@@ -164,14 +164,14 @@ class Recall:
 
     def tell(self, asked: Asked) -> Told:
         """A question ruled on with everything that the layers look at written down. Raises as `find` does."""
-        if _looks_at_grants(asked):
-            return self._tell(asked)
         question = self._question_of(asked)
-        values = tuple(map(asked.request.context.get, question.keys)) if question.keys else None
+        if question is None:
+            return self._tell(asked)
+        values = question.values_in(asked.request)
         found = question.told_by_values.get(values)
         if found is None:
             found = self._tell_by_outcomes(question, asked)
-            self._remember(question, question.told_by_values, values, found)
+            self._remember(question.told_by_values, values, found)
         return found
 
     def _tell_by_outcomes(self, question: _Question, asked: Asked) -> Told:
@@ -187,10 +187,14 @@ class Recall:
         facts = gather_facts(asked, traces, paths)
         return Told(facts, self.authority.rule(facts), tuple(traces.values()))
 
-    def _question_of(self, asked: Asked) -> _Question:
+    def _question_of(self, asked: Asked) -> _Question | None:
+        """What is known of the question so far; None where grants have a say."""
         call, leg = asked.call, asked.leg
+        key, source = leg.key, leg.source
+        if source is Source.GRANT or (key is not None and key.grants):
+            return None
         alike = (
-            id(asked.caller), leg.action, leg.resource, leg.source, call.operation, not call.via,
+            id(asked.caller), leg.action, leg.resource, source, call.operation, not call.via,
             call.network.vpc_endpoint, asked.questions.others,
         )  # fmt: skip
         found = self._questions.get(alike)
@@ -199,11 +203,6 @@ class Recall:
             found = _Question(asked.caller, statements, _keys_of(statements))
             _keep(self._questions, alike, found, _MOST_KEPT)
         return found
-
-
-def _looks_at_grants(asked: Asked) -> bool:
-    leg = asked.leg
-    return leg.source is Source.GRANT or (leg.key is not None and bool(leg.key.grants))
 
 
 def _answers(statements: tuple[_Open, ...], asked: Asked) -> tuple[bool, ...]:
@@ -250,13 +249,15 @@ def _open_statements(asked: Asked) -> Iterator[_Open]:
             yield _Open(statement, policy.kind, _lines_of(statement, policy.kind))
 
 
-def _keys_of(statements: tuple[_Open, ...]) -> tuple[str, ...] | None:
-    keys: dict[str, None] = {}
-    for statement in statements:
-        if statement.lines is None:
-            return None
-        keys.update(dict.fromkeys(line.key for line in statement.lines))
-    return tuple(keys)
+def _keys_of(statements: tuple[_Open, ...]) -> tuple[str, ...]:
+    """All condition keys that may have a say on whether the statements apply: also those that variables stand for."""
+    found: dict[str, None] = {}
+    for statement, _, _ in statements:
+        for condition in statement.conditions:
+            found.update(dict.fromkeys((condition.key, *sorted(condition.variables))))
+        if statement.resource is not None:
+            found.update(dict.fromkeys(statement.resource.variables))
+    return tuple(found)
 
 
 def _lines_of(statement: Statement, kind: PolicyKind) -> tuple[_Line, ...] | None:

@@ -69,9 +69,12 @@ class Element:
     @cached_property
     def patterns(self) -> tuple[Pattern, ...] | None:
         """The templates as patterns; None where one has a variable, which each request fills in."""
-        if any(isinstance(token, Variable) for template in self.templates for token in template):
-            return None
-        return cast("tuple[Pattern, ...]", self.templates)
+        return None if self.variables else cast("tuple[Pattern, ...]", self.templates)
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The condition keys for which its variables stand."""
+        return tuple(token.key for template in self.templates for token in template if isinstance(token, Variable))
 
     @cached_property
     def is_anything(self) -> bool:

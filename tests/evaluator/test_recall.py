@@ -196,6 +196,39 @@ def test_the_same_texts_are_not_compared_again(monkeypatch):
     assert len(compared) == 5
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        allow("kms:Decrypt", on=KEY_ARN.rpartition("/")[0] + "/${kms:EncryptionContext:id}"),
+        allow("kms:Decrypt", on="*", when={"StringEquals": {"kms:EncryptionContext:id": "${kms:EncryptionContext:dept}"}}),
+        allow("kms:Decrypt", on="*", when={"StringLike": {"kms:EncryptionContextKeys": ["i?", "x"]}}),
+    ],
+    ids=["resource", "condition", "several values"],
+)  # fmt: skip
+def test_what_variables_stand_for_is_among_the_values(statement):
+    delegating = allow("kms:*", to=f"arn:aws:iam::{ACCOUNT}:root")
+    here = world(key(delegating), mine=(statement,))
+    authorizer = Authorizer(here)
+    ids = (KEY_ARN.rpartition("/")[2], "other", "hr")
+    contexts = [{"id": one, "dept": dept} for one in ids for dept in ("hr", "other")] + [{"dept": "hr"}, {"ID": "hr"}]
+    decisions = []
+    for context in contexts * 2:
+        one = call(parameters={"KeyId": KEY_ARN, "EncryptionContext": context})
+        decisions.append(authorizer.decide(one))
+        assert decisions[-1] == decide(here, one)
+        assert decisions[-1].permissions[0].evidence == decide(here, one).permissions[0].evidence
+    assert {decision.allowed or bool(decision.uncertain) for decision in decisions} == {True, False}
+
+
+def test_an_open_question_that_only_the_values_meet_is_not_lost():
+    """UN-32: no context at all comes to the same as one with the key, on which hangs more."""
+    here = world(key(allow("kms:Decrypt", to=WORKER, when={"StringEquals": {"kms:EncryptionContextKeys": "dept"}})))
+    authorizer = Authorizer(here)
+    for _ in range(2):
+        assert authorizer.decide(call()).uncertain == ()
+        assert authorizer.decide(asked_with("hr")).uncertain == ("UN-32",)
+
+
 def test_a_world_forgets_what_came_of_values_when_they_are_too_many(monkeypatch):
     monkeypatch.setattr(recall, "_MOST_VALUES", 5)
     authorizer = Authorizer(world(key(WHEN_HR)))
