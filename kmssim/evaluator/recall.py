@@ -38,6 +38,7 @@ _MOST_VALUES = 50_000
 """For how many combinations of values, of all questions together."""
 
 _Values = tuple[object, ...]
+_GRANT = Source.GRANT
 
 
 class _Line(NamedTuple):
@@ -140,14 +141,13 @@ class Recall:
         return found.facts, found.ruling
 
     def _find_by_answers(self, question: _Question, asked: Asked) -> _Found:
-        here = asked._replace(questions=OpenQuestions(asked.questions.others))
-        answers = _answers(question.open, here)
+        questions = OpenQuestions(asked.questions.others)
+        answers = _answers(question.open, asked.request, questions)
         found = question.found.get(answers)
         if found is None:
-            anew = asked._replace(questions=OpenQuestions(asked.questions.others))
-            facts, ruling = self._ask(anew)
-            found = question.found[answers] = _Found(facts, ruling, frozenset(anew.questions.met))
-        return found if here.questions.met <= found.met else found._replace(met=found.met | here.questions.met)
+            facts, ruling = self._ask(asked._replace(questions=questions))
+            found = question.found[answers] = _Found(facts, ruling, frozenset(questions.met))
+        return found if questions.met <= found.met else found._replace(met=found.met | questions.met)
 
     def _remember(self, by_values: dict[_Values, V], values: _Values, found: V) -> None:
         """For the next time that the values are these; what is forgotten is forgotten of all questions."""
@@ -189,29 +189,25 @@ class Recall:
 
     def _question_of(self, asked: Asked) -> _Question | None:
         """What is known of the question so far; None where grants have a say."""
-        call, leg = asked.call, asked.leg
+        _, call, caller, leg, _, questions, _ = asked
         key, source = leg.key, leg.source
-        if source is Source.GRANT or (key is not None and key.grants):
+        if source is _GRANT or (key is not None and key.grants):
             return None
-        alike = (
-            id(asked.caller), leg.action, leg.resource, source, call.operation, not call.via,
-            call.network.vpc_endpoint, asked.questions.others,
-        )  # fmt: skip
+        alike = (id(caller), leg.action, leg.resource, source, call.way, questions.others)
         found = self._questions.get(alike)
         if found is None:
             statements = tuple(_open_statements(asked))
-            found = _Question(asked.caller, statements, _keys_of(statements))
+            found = _Question(caller, statements, _keys_of(statements))
             _keep(self._questions, alike, found, _MOST_KEPT)
         return found
 
 
-def _answers(statements: tuple[_Open, ...], asked: Asked) -> tuple[bool, ...]:
+def _answers(statements: tuple[_Open, ...], request: Request, questions: OpenQuestions) -> tuple[bool, ...]:
     """Which of the open statements apply."""
-    request = asked.request
     answers = []
     for statement, kind, lines in statements:
         unmet = _unmet_line(lines, request.context)
-        answers.append(applies(statement, request, kind, asked.questions) if unmet is _NOT_PLAIN else unmet is None)
+        answers.append(applies(statement, request, kind, questions) if unmet is _NOT_PLAIN else unmet is None)
     return tuple(answers)
 
 
