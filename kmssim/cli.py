@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import click
 
@@ -52,10 +54,36 @@ def cli() -> None:
     """
 
 
+def _start_quickly() -> None:
+    """Leave out of the start of a program what nobody waits for: a tenth of it."""
+    gc.set_threshold(50_000)  # what is imported stays: nothing is found by looking for garbage among it
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if _METADATA not in sys.modules:
+        _import_metadata_when_used()
+
+
+_METADATA = "importlib.metadata"
+
+
+def _import_metadata_when_used() -> None:
+    """Put a stand-in there, for pydantic imports it only to look for plug-ins; mail and archives come with it."""
+    stand_in = ModuleType(_METADATA)
+
+    def find(name: str) -> Any:  # noqa: ANN401 - whatever the module has of that name
+        if name.startswith("__"):  # what the import statement itself looks for
+            raise AttributeError(name)
+        if sys.modules.get(_METADATA) is stand_in:
+            del sys.modules[_METADATA]
+        return getattr(import_module(_METADATA), name)
+
+    stand_in.__getattr__ = find  # type: ignore[method-assign]
+    vars(stand_in)["entry_points"] = lambda **wanted: find("entry_points")(**wanted)  # noqa: PLW0108 - found when called
+    sys.modules[_METADATA] = stand_in
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the only place where an error becomes a message and an exit code."""
-    gc.set_threshold(50_000)  # what is imported stays: looking for garbage among it would slow every start
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug-ins would slow every start
+    _start_quickly()
     try:
         cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except click.exceptions.Exit as ended:

@@ -268,3 +268,26 @@ def test_verbs_that_need_no_runtime_start_without_it(verb: str):
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.stderr.strip().splitlines()[-1] == "[]"
+
+
+STAND_IN = """
+import contextlib, io, sys
+from kmssim.cli import main
+with contextlib.redirect_stdout(io.StringIO()):
+    main(["decide", "01_key_policy_must_trust"])
+assert "email" not in sys.modules, "pydantic has read importlib.metadata"
+import importlib.metadata
+from importlib.metadata import PackageNotFoundError, entry_points, version
+assert version("click"), "nothing is there"
+assert entry_points(group="console_scripts").names
+try:
+    importlib.metadata.version("no-such-package")
+except PackageNotFoundError:
+    print("found")
+"""
+
+
+def test_what_only_plug_ins_need_is_imported_when_somebody_uses_it():
+    """pydantic looks for plug-ins with importlib.metadata; whoever needs it later has the real one."""
+    done = subprocess.run([sys.executable, "-c", STAND_IN], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("found\n", "")
