@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -188,9 +187,11 @@ def _mismatch_text(mismatch: Mismatch | None) -> str:
 
 def rule_text(rule: Rule) -> str:
     """A rule for a person."""
-    parts = [f"{rule.id} [{rule.status}]", *textwrap.wrap(rule.text, _WIDTH)]
+    from textwrap import wrap  # noqa: PLC0415 - decisions are not wrapped
+
+    parts = [f"{rule.id} [{rule.status}]", *wrap(rule.text, _WIDTH)]
     if rule.example:
-        parts += ["", *textwrap.wrap(f"Example: {rule.example}", _WIDTH)]
+        parts += ["", *wrap(f"Example: {rule.example}", _WIDTH)]
     if rule.sources:
         parts += ["", "Sources:", *(f"  {source.title}: {source.url}" for source in rule.sources)]
     return "\n".join(parts) + "\n"

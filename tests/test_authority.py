@@ -21,7 +21,7 @@ import pytest
 from opa_stub import OpaStub
 
 from kmssim import authority
-from kmssim.authority import engines, find_authority, find_engine
+from kmssim.authority import begin_to_find, engines, find_authority, find_engine
 from kmssim.authority.conformance import check, domain, malformed_documents
 from kmssim.authority.engines import ENGINES
 from kmssim.authority.exchange import read_ruling, write_facts
@@ -191,6 +191,13 @@ def test_the_environment_chooses_where_nobody_else_does():
 
 def test_an_embedded_authority_is_loaded_once():
     assert find_authority("rego") is find_authority("regopy")
+
+
+def test_an_authority_that_is_looked_for_meanwhile_is_the_same_or_the_same_error():
+    assert begin_to_find("rego")() is find_authority("rego")
+    begun = begin_to_find("opa!")
+    with pytest.raises(InputError, match="there is no decision authority `opa!`"):
+        begun()
 
 
 @pytest.mark.parametrize("name", ["opa", "REGO", "ftp://127.0.0.1:8181", "127.0.0.1:8181"])

@@ -8,12 +8,14 @@ chosen one does not rule, nothing else rules in its place.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from threading import Thread
 
 from kmssim.authority.engines import DEFAULT_ENGINE, ENGINES, Engine
 from kmssim.authority.policy import DIGEST
 from kmssim.authority.rego import KeptRulings
-from kmssim.errors import InputError
+from kmssim.errors import InputError, KmssimError
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.decision import Authority, RuledBy
 
@@ -38,6 +40,27 @@ def find_authority(choice: str | None = None, environment: Mapping[str, str] = o
     if engine.name not in _ruling:
         _ruling[engine.name] = Authority(RuledBy("rego", engine.name, DIGEST), KeptRulings(engine).rule)
     return _ruling[engine.name]
+
+
+def begin_to_find(choice: str | None = None) -> Callable[[], Authority]:
+    """Look for the authority in a thread; whoever calls what this returns waits for it, and is told what went wrong.
+
+    An engine compiles its policy without holding Python up, and a scenario can be read meanwhile. What is returned
+    raises as `find_authority`.
+    """
+
+    def look() -> None:
+        with suppress(KmssimError):  # found again, and told, by whoever waits
+            find_authority(choice)
+
+    thread = Thread(target=look)
+    thread.start()
+
+    def wait() -> Authority:
+        thread.join()
+        return find_authority(choice)
+
+    return wait
 
 
 def find_engine(choice: str | None = None, environment: Mapping[str, str] = os.environ) -> Engine | None:

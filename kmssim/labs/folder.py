@@ -6,7 +6,6 @@ A lab is a folder `NN_name`. `metadata.json`, `architecture.md`, `scenario.json`
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -147,6 +146,8 @@ def lab_named(name: str, labs: Sequence[Lab]) -> Lab:
 
 def _closest(name: str, ids: Sequence[str]) -> str:
     """Near names: those that contain it, else those spelled alike; else all there are."""
+    import difflib  # noqa: PLC0415 - for mistakes only
+
     asked = name.lower().replace("-", "_")
     within = [lab_id for lab_id in ids if asked and asked in lab_id]
     alike = difflib.get_close_matches(asked, [*ids, *(lab_id[3:] for lab_id in ids)], n=3, cutoff=0.5)

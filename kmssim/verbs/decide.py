@@ -23,13 +23,14 @@ def decide(
 
     It is a file, the name of a lab, - for standard input, or the URL of a running `kmssim serve`.
     """
-    from kmssim.authority import find_authority
+    from kmssim.authority import begin_to_find
     from kmssim.evaluator.pdp import decide as decide_call
     from kmssim.render import decision_json, decision_text
 
+    authority_found = begin_to_find(authority)
     read = read_named(scenario)
     requests = [read.request(name) for name in names] or list(read.requests)
-    ruler = find_authority(authority)
+    ruler = authority_found()
     decided = [(request.name, decide_call(read.world, request.call, ruler)) for request in requests]
     if as_json:
         answers = [decision_json(name, decision, brief=brief) for name, decision in decided]
