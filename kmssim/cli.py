@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         misused.show()
         sys.exit(BAD_INPUT)
     except (click.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # we are ending: a second Ctrl-C would only show a traceback
         click.echo("kmssim: interrupted", err=True)
         sys.exit(INTERRUPTED)
     except KmssimError as error:

@@ -129,6 +129,21 @@ def test_an_interrupt_ends_every_engine_at_once_with_one_line(tmp_path, engine):
     assert found == (130, "", "kmssim: interrupted")
 
 
+@needs_processes
+def test_whoever_interrupts_twice_sees_no_traceback(tmp_path):
+    """The second comes while the first is being obeyed."""
+    arguments = (*MANY, *IN_PROCESSES, "--out", str(tmp_path / "a"))
+    driver = begin(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_for_parts(tmp_path / "a", 1, driver)
+    os.killpg(driver.pid, signal.SIGINT)
+    told = next(line for line in driver.stderr if line.strip())
+    with suppress(ProcessLookupError):
+        os.killpg(driver.pid, signal.SIGINT)
+    rest = driver.communicate(timeout=60)[1]
+    assert (told, rest) == ("kmssim: interrupted\n", "")
+    assert driver.returncode == 130
+
+
 def test_two_drivers_do_not_write_into_one_folder(tmp_path):
     first = begin(*MANY, "--out", str(tmp_path / "a"), stdout=subprocess.DEVNULL)
     wait_for_parts(tmp_path / "a", 1, first)
