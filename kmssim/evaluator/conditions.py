@@ -276,7 +276,7 @@ _CONTRADICTED = ("ForAllValues", "StringNotLike", "aws:resourceorgpaths")
 """AWS's own examples of this line contradict CO-7 (UN-4)."""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def parse_condition(written: str, key: str, values: tuple[str, ...], *, variables: bool) -> Condition:
     """Read one line of a `Condition` block.
 

@@ -85,7 +85,7 @@ def stated(call: Call, key: str) -> ContextValue | None:
     if isinstance(value, str):
         return (value,) if key in _MULTIVALUED else value
     single = len(value) == 1 and key.startswith(("aws:", "kms:")) and key not in _MULTIVALUED
-    return value[0] if single else value
+    return value[0] if single else tuple(value)
 
 
 def account_behind(caller: Caller, owner: str) -> Value:

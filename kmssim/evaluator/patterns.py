@@ -44,7 +44,7 @@ _NEVER = Variable("", None)
 """A variable that nothing can fill: no condition key is called so."""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def parse_template(text: str, *, variables: bool, wildcards: bool = True) -> Template:
     """Split a policy text into literals, wildcards and variables.
 

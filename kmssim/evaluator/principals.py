@@ -107,7 +107,7 @@ def _typed_texts(element: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield kind, text
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _parse_entry(kind: str, text: str) -> PrincipalEntry:
     if kind == "AWS":
         return _parse_aws(text)

@@ -229,6 +229,13 @@ def test_an_open_question_that_only_the_values_meet_is_not_lost():
         assert authorizer.decide(asked_with("hr")).uncertain == ("UN-32",)
 
 
+def test_values_that_a_library_states_as_a_list_are_recalled_as_well():
+    statement = allow("kms:Decrypt", to=WORKER, when={"ForAnyValue:StringEquals": {"aws:TagKeys": "dept"}})
+    authorizer = Authorizer(world(key(statement)))
+    words = [authorizer.decide(call(context={"aws:tagkeys": keys})).word for keys in (["dept"], ["x"], ["dept", "x"])]
+    assert words == ["ALLOW", "DENY", "ALLOW"]
+
+
 def test_a_world_forgets_what_came_of_values_when_they_are_too_many(monkeypatch):
     monkeypatch.setattr(recall, "_MOST_VALUES", 5)
     authorizer = Authorizer(world(key(WHEN_HR)))
