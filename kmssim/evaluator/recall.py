@@ -32,8 +32,6 @@ _MOST_KEPT = 20_000
 """How many questions a world remembers before it starts afresh."""
 _MOST_TOLD = 10_000
 """For how many it remembers the evidence."""
-
-
 _MOST_VALUES = 50_000
 """For how many combinations of values, of all questions together."""
 

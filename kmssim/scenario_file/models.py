@@ -348,22 +348,3 @@ class ScenarioDocument(Document):
     accounts: dict[AccountId, AccountDocument]
     vpc_endpoints: dict[Name, VpcEndpointDocument] = {}
     requests: list[RequestDocument] = []
-
-
-class PolicyCaseDocument(Document):
-    """A policy document by itself; `error` is the code with which AWS refuses it."""
-
-    name: Name
-    kind: Literal["key_policy", "identity", "scp", "rcp", "vpc_endpoint", "session", "boundary"]
-    policy: dict[str, Any] | StrictStr
-    error: StrictStr | None = None
-    rules: list[StrictStr] = []
-    why: StrictStr = ""
-
-
-class PolicyCasesDocument(Document):
-    """Policies that AWS refuses, and neighbours that it accepts."""
-
-    title: StrictStr = ""
-    refused: list[PolicyCaseDocument] = []
-    accepted: list[PolicyCaseDocument] = []

@@ -5,12 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, StrictStr
 
 from kmssim.evaluator.policy import PolicyKind
-from kmssim.scenario_file.models import PolicyCaseDocument, PolicyCasesDocument
+from kmssim.scenario_file.models import Document, Name
 from kmssim.scenario_file.places import Place
 from kmssim.scenario_file.problems import validate
 from kmssim.strict_json import read_json
+
+
+class PolicyCaseDocument(Document):
+    """A policy document by itself; `error` is the code with which AWS refuses it."""
+
+    name: Name
+    kind: Literal["key_policy", "identity", "scp", "rcp", "vpc_endpoint", "session", "boundary"]
+    policy: dict[str, Any] | StrictStr
+    error: StrictStr | None = None
+    rules: list[StrictStr] = Field(default_factory=list)
+    why: StrictStr = ""
+
+
+class PolicyCasesDocument(Document):
+    """Policies that AWS refuses, and neighbours that it accepts."""
+
+    title: StrictStr = ""
+    refused: list[PolicyCaseDocument] = Field(default_factory=list)
+    accepted: list[PolicyCaseDocument] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
