@@ -124,7 +124,7 @@ class Authorizer:
 
     def rule(self, asked: Asked) -> Ruling:
         """The ruling on one question, without evidence."""
-        return self._recall.find(asked)[1]
+        return self._recall.find(asked).ruling
 
     def trace(self, asked: Asked) -> PermissionTrace:
         """The ruling on one question, with its evidence at hand."""
@@ -218,7 +218,8 @@ class _Evaluation(NamedTuple):
     def permission(self, call: Call, leg: Leg) -> PermissionTrace:
         """The answer to one permission."""
         asked = self.ask(call, leg)
-        return _permission(asked, *self.recall.find(asked), partial(_gather, asked, self.recall))
+        found = self.recall.find(asked)
+        return _permission(asked, found.facts, found.ruling, partial(_gather, asked, self.recall))
 
     def ask(self, call: Call, leg: Leg) -> Asked:
         """The question to the policies for one permission, with its condition keys."""

@@ -69,30 +69,28 @@ class Told(NamedTuple):
     layers: tuple[LayerTrace, ...]
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """A question's facts, the ruling on them, and the open questions that were met on the way."""
+
     facts: Facts
     ruling: Ruling
-    met: frozenset[str]
+    met: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, repr=False)
 class _Question:
     """A question without its condition keys, and what was found by the answers of its open statements.
 
-    `keys`: the condition keys that the open statements look at. `by_values`, `told_by_values`: what was found, and
-    told, by the values of these.
+    `keys`: the condition keys that the open statements look at; where there are none, a request derives none.
+    `by_values`, `told_by_values`: what was found, and told, by the values of these.
     """
 
     caller: Caller  # kept alive, since the question is known by its identity
     open: tuple[_Open, ...]
     keys: tuple[str, ...]
-    found: dict[tuple[bool, ...], _Found] = field(default_factory=dict)
-    by_values: dict[_Values, _Found] = field(default_factory=dict)
+    found: dict[tuple[bool, ...], Found] = field(default_factory=dict)
+    by_values: dict[_Values, Found] = field(default_factory=dict)
     told_by_values: dict[_Values, Told] = field(default_factory=dict)
-
-    def values_in(self, request: Request) -> _Values:
-        """The values of `keys`; a request that meets no condition derives none."""
-        return tuple(map(request.context.get, self.keys)) if self.keys else ()
 
 
 K = TypeVar("K")
@@ -124,27 +122,27 @@ class Recall:
         """The same authority in another world, of which nothing is remembered."""
         return Recall(self.authority)
 
-    def find(self, asked: Asked) -> tuple[Facts, Ruling]:
-        """The facts of a question, and the ruling on them. Raises AuthorityError when the authority does not rule."""
+    def find(self, asked: Asked) -> Found:
+        """What is found of a question. Raises AuthorityError when the authority does not rule."""
         question = self._question_of(asked)
         if question is None:
-            return self._ask(asked)
-        values = question.values_in(asked.request)
+            return Found(*self._ask(asked))
+        values = tuple(map(asked.request.context.get, question.keys)) if question.keys else ()
         found = question.by_values.get(values)
         if found is None:
             found = self._find_by_answers(question, asked)
             self._remember(question.by_values, values, found)
         if found.met:
             asked.questions.met |= found.met
-        return found.facts, found.ruling
+        return found
 
-    def _find_by_answers(self, question: _Question, asked: Asked) -> _Found:
+    def _find_by_answers(self, question: _Question, asked: Asked) -> Found:
         questions = OpenQuestions(asked.questions.others)
         answers = _answers(question.open, asked.request, questions)
         found = question.found.get(answers)
         if found is None:
             facts, ruling = self._ask(asked._replace(questions=questions))
-            found = question.found[answers] = _Found(facts, ruling, frozenset(questions.met))
+            found = question.found[answers] = Found(facts, ruling, frozenset(questions.met))
         return found if questions.met <= found.met else found._replace(met=found.met | questions.met)
 
     def _remember(self, by_values: dict[_Values, V], values: _Values, found: V) -> None:
@@ -165,7 +163,7 @@ class Recall:
         question = self._question_of(asked)
         if question is None:
             return self._tell(asked)
-        values = question.values_in(asked.request)
+        values = tuple(map(asked.request.context.get, question.keys)) if question.keys else ()
         found = question.told_by_values.get(values)
         if found is None:
             found = self._tell_by_outcomes(question, asked)
