@@ -82,3 +82,17 @@ def test_a_call_passes_ten_grant_tokens_at_most(count, refused):
     """GR-4."""
     found = find_invalid_parameter(call("kms:Encrypt", grant_tokens=("a-token",) * count))
     assert (found is not None) is refused
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ([{"TagKey": "a"}], None),
+        ([{"TagValue": "b"}, "no tag"], None),
+        ([{"TagValue": "b"}, {"TagKey": ""}], "Value '' at 'tags.2.member.tagKey' failed to satisfy constraint"),
+    ],
+)
+def test_of_a_tag_that_lacks_a_part_the_other_is_looked_at(tags, said):
+    """EM-34: what a member that is there may hold."""
+    found = find_invalid_parameter(call("kms:TagResource", parameters={"KeyId": "x", "Tags": tags}))
+    assert said in found.message if said else found is None
