@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.world import World
 from kmssim.scenario_file.calls import read_call
 from kmssim.scenario_file.models import ExpectDocument, RequestDocument, ScenarioDocument
 from kmssim.scenario_file.places import Place, Problems
+from kmssim.scenario_file.policy_cases import PolicyCase, load_policy_cases
 from kmssim.scenario_file.problems import validate
 from kmssim.scenario_file.world import read_world
 from kmssim.strict_json import check_json, parse_json, read_json
-
-if TYPE_CHECKING:
-    from kmssim.scenario_file.policy_cases import PolicyCase, load_policy_cases
 
 __all__ = [
     "Expectation",
@@ -34,13 +31,6 @@ __all__ = [
     "load_scenario",
     "parse_scenario",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Cases for the policy reader are read by those who test it."""
-    if name not in {"PolicyCase", "load_policy_cases"}:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("kmssim.scenario_file.policy_cases"), name)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kmssim.errors import InputError
+from kmssim.evaluator.documents import Repeating, object_of
 
 DEEPEST = 100
 """How many objects and lists may stand in one another. AWS's own documents need about ten."""
@@ -73,7 +74,7 @@ def parse_json(text: str, file: str | None = None) -> object:
 
     """
     try:
-        content = json.loads(text, object_pairs_hook=_Object, parse_constant=_Unreadable, parse_int=_read_int)
+        content = json.loads(text, object_pairs_hook=object_of, parse_constant=_Unreadable, parse_int=_read_int)
     except RecursionError:
         raise InputError(f"nested more than {DEEPEST} deep", file=file, hint="no scenario needs that") from None
     except json.JSONDecodeError as error:
@@ -83,17 +84,6 @@ def parse_json(text: str, file: str | None = None) -> object:
         )
         raise InputError(found, file=file, hint="a JSON document was expected") from None
     return check_json(content, file)
-
-
-class _Object(dict[str, object]):
-    """A JSON object that remembers the first member name that came twice."""
-
-    def __init__(self, pairs: list[tuple[str, object]]) -> None:
-        super().__init__(pairs)
-        self.repeated: str | None = None
-        if len(self) < len(pairs):
-            seen: set[str] = set()
-            self.repeated = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
 
 
 class _Unreadable(str):
@@ -138,7 +128,7 @@ class _Checker:
         return self.scalar(value, path)
 
     def copy_object(self, value: Mapping[object, object], path: str, depth: int) -> dict[str, object]:
-        if isinstance(value, _Object) and value.repeated is not None:
+        if isinstance(value, Repeating):
             where = join_path(path, self.text(value.repeated, path))
             raise self.refusal(f"`{value.repeated}` appears twice in one object", where, "keep one of them")
         copied: dict[str, object] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -534,6 +536,17 @@ def test_decide_is_ruled_by_rego_by_python_or_by_a_server(opa):
     assert authority_of("--authority", "regorus") == {"rego"}
     assert authority_of("--authority", "python") == {"python"}
     assert authority_of("--authority", opa.url) == {"opa"}
+    assert [path for path, _ in opa.asked].count("/v1/data/kmssim/authz/version") == 1
+
+
+def test_the_connection_that_is_kept_for_a_thread_is_closed_after_it(opa):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        thread = threading.Thread(target=lambda: OpaServer(opa.url).ask("version", {}))
+        thread.start()
+        thread.join()
+        gc.collect()
+    assert [str(each.message) for each in told if each.category is ResourceWarning] == []
 
 
 @pytest.mark.parametrize("verb", ["decide", "compare"])

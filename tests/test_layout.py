@@ -22,7 +22,6 @@ ORDER = (
     "kmssim",  # the version; what else it offers it fetches when asked
     "kmssim.errors",
     "kmssim.markup",
-    "kmssim.collector",
     # the pure room: documents and the world they speak of
     "kmssim.evaluator.unlocked",
     "kmssim.evaluator.patterns",
@@ -103,6 +102,7 @@ ORDER = (
     "kmssim.running_world",
     # the room that moto lives in: first nothing leaves the machine
     "kmssim.sandbox",
+    "kmssim.sandbox.collector",
     "kmssim.sandbox.seams",
     "kmssim.sandbox.backends",
     "kmssim.sandbox.turns",

@@ -15,7 +15,7 @@ from threading import Thread
 from kmssim.authority.engines import DEFAULT_ENGINE, ENGINES, Engine
 from kmssim.authority.policy import DIGEST
 from kmssim.authority.rego import KeptRulings
-from kmssim.errors import InputError, KmssimError
+from kmssim.errors import AuthorityError, InputError
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.decision import Authority, RuledBy
 
@@ -43,14 +43,16 @@ def find_authority(choice: str | None = None, environment: Mapping[str, str] = o
 
 
 def begin_to_find(choice: str | None = None) -> Callable[[], Authority]:
-    """Look for the authority in a thread; whoever calls what this returns waits for it, and is told what went wrong.
+    """Begin to load an embedded engine; whoever calls what this returns waits for the authority.
 
-    An engine compiles its policy without holding Python up, and a scenario can be read meanwhile. What is returned
-    raises as `find_authority`.
+    An engine compiles its policy without holding Python up, and a scenario can be read meanwhile. Nothing else begins:
+    a server is asked by whoever waits. What is returned raises as `find_authority`.
     """
+    if _engine_named(choice, os.environ) not in ENGINES:
+        return lambda: find_authority(choice)
 
     def look() -> None:
-        with suppress(KmssimError):  # found again, and told, by whoever waits
+        with suppress(AuthorityError):  # found again, and told, by whoever waits
             find_authority(choice)
 
     thread = Thread(target=look)
@@ -68,19 +70,24 @@ def find_engine(choice: str | None = None, environment: Mapping[str, str] = os.e
 
     Embedded engines are loaded once in a process. KMSSIM_OPA_TOKEN and KMSSIM_OPA_TIMEOUT (seconds) go to a server.
     """
-    named = choice or environment.get(VARIABLE) or "rego"
+    named = _engine_named(choice, environment)
     if named == "python":
         return None
     if named.startswith(("http://", "https://")):
         from kmssim.authority.server import OpaServer  # noqa: PLC0415 - HTTP is for those who ask a server
 
         return OpaServer(named, environment.get("KMSSIM_OPA_TOKEN"), _timeout(environment))
-    engine = DEFAULT_ENGINE if named == "rego" else named
-    if engine not in ENGINES:
+    if named not in ENGINES:
         raise InputError(f"there is no decision authority `{named}`", hint=f"choose one of {', '.join(CHOICES)}")
-    if engine not in _loaded:
-        _loaded[engine] = ENGINES[engine]()
-    return _loaded[engine]
+    if named not in _loaded:
+        _loaded[named] = ENGINES[named]()
+    return _loaded[named]
+
+
+def _engine_named(choice: str | None, environment: Mapping[str, str]) -> str:
+    """What is asked for: an engine, a server's URL, `python`, or something that is none of these."""
+    named = choice or environment.get(VARIABLE) or "rego"
+    return DEFAULT_ENGINE if named == "rego" else named
 
 
 def _timeout(environment: Mapping[str, str]) -> float:

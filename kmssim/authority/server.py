@@ -73,7 +73,7 @@ class OpaServer:
             raise self._unreachable(error) from None
 
     def _connect(self) -> HTTPConnection:
-        kind = HTTPSConnection if self._secure else HTTPConnection
+        kind = _Secure if self._secure else _Plain
         return kind(self._netloc, timeout=self._timeout)
 
     def _post_over(self, connection: HTTPConnection, path: str, body: bytes) -> tuple[int, bytes]:
@@ -94,6 +94,18 @@ class OpaServer:
     def _unreachable(self, error: Exception) -> AuthorityError:
         said = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         return AuthorityError(f"{self.name} cannot be asked ({said}); every call is refused until it answers")
+
+
+class _Plain(HTTPConnection):
+    """Closes itself when nobody has it any more: it is kept for a thread, which ends without a word."""
+
+    def __del__(self) -> None:
+        """Close the socket."""
+        self.close()
+
+
+class _Secure(_Plain, HTTPSConnection):
+    """The same over TLS."""
 
 
 def _split(url: str) -> SplitResult | None:

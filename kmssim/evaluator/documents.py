@@ -28,18 +28,20 @@ class BadDocumentError(ValueError):
         self.rule = rule
 
 
-class _Repeating(dict[str, object]):
+class Repeating(dict[str, object]):
     """A JSON object of which a member name came twice; `repeated` is the first."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        """Keep the last value of each name, as JSON readers do."""
         super().__init__(pairs)
         seen: set[str] = set()
         self.repeated = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
 
 
-def _object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object, for `json.loads`: a plain one, unless a name came twice."""
     plain = dict(pairs)
-    return plain if len(plain) == len(pairs) else _Repeating(pairs)
+    return plain if len(plain) == len(pairs) else Repeating(pairs)
 
 
 def _refuse_constant(name: str) -> object:
@@ -54,7 +56,7 @@ def read_text(text: str) -> object:
 
     """
     try:
-        return json.loads(text, object_pairs_hook=_object_of, parse_constant=_refuse_constant)
+        return json.loads(text, object_pairs_hook=object_of, parse_constant=_refuse_constant)
     except RecursionError:
         what = "the document is nested too deeply"
     except ValueError as error:  # also an integer of thousands of digits
@@ -78,7 +80,7 @@ def check_document(value: object, path: _Path = None, depth: int = 0, *, twice: 
     if isinstance(value, str):
         _check_text(value, path)
     elif isinstance(value, dict | Mapping):
-        if isinstance(value, _Repeating) and not twice:
+        if isinstance(value, Repeating) and not twice:
             raise _bad(f"`{value.repeated}` appears twice in one object", (path, value.repeated), "PG-6")
         for name, inner in value.items():
             if not isinstance(name, str):

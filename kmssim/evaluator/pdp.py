@@ -42,7 +42,7 @@ from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.outcome import check_state, find_failure
 from kmssim.evaluator.outcome_lists import check_listed_key
 from kmssim.evaluator.permissions import Leg, MissingGrant, legs_of
-from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.questions import OpenQuestions, in_order
 from kmssim.evaluator.recall import Recall
 from kmssim.evaluator.request import Call, Principal
 from kmssim.evaluator.secret_policy import is_blamed
@@ -81,7 +81,7 @@ class Authorizer:
         decision = self._decide(call, questions)
         rests_on = tuple(
             question
-            for question in sorted(questions.met, key=_number)
+            for question in in_order(questions.met)
             if _differs(self._decide(call, OpenQuestions(frozenset({question}))), decision)
         )
         return replace(decision, uncertain=rests_on) if rests_on else decision
@@ -130,10 +130,6 @@ class Authorizer:
         """The ruling on one question, with its evidence at hand."""
         facts, ruling, layers = self._recall.tell(asked)
         return _permission(asked, facts, ruling, partial(_evidence, asked, layers))
-
-
-def _number(question: str) -> int:
-    return int(question.partition("-")[2])
 
 
 def _differs(other: Decision, decision: Decision) -> bool:

@@ -7,6 +7,13 @@ the other reading would end in another answer: `pdp` finds out by deciding again
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+
+def in_order(questions: Iterable[str]) -> list[str]:
+    """Ids by their numbers: UN-2 before UN-10."""
+    return sorted(questions, key=lambda question: int(question.partition("-")[2]))
+
 
 class OpenQuestions:
     """The questions that one evaluation came by. `others` are those to be read the other way in this evaluation."""

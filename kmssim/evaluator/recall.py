@@ -246,7 +246,7 @@ def _keys_of(statements: tuple[_Open, ...]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for statement, _, _ in statements:
         for condition in statement.conditions:
-            found.update(dict.fromkeys((condition.key, *sorted(condition.variables))))
+            found.update(dict.fromkeys((condition.key, *condition.variables)))
         if statement.resource is not None:
             found.update(dict.fromkeys(statement.resource.variables))
     return tuple(found)

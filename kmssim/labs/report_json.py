@@ -18,7 +18,6 @@ Json = dict[str, Any]
 def report_json(report: Report) -> Json:
     """Everything that a check found; each failed check with its decision, its changes and the places in the files."""
     belief = find_belief(report)
-    slips = find_slips(report.variant) if report.first_failed is not None and not report.unreadable else ()
     return {
         "lab": report.variant.lab.id,
         "solved": report.solved,
@@ -29,7 +28,7 @@ def report_json(report: Report) -> Json:
         "refused_by_aws": report.refused,
         "spot": _spot_json(report.spot),
         "belief": {"text": belief.belief, "misconception": belief.misconception} if belief else None,
-        "slips": [{**(_spot_json(each.spot) or {}), "remark": each.remark} for each in slips],
+        "slips": [{**(_spot_json(each.spot) or {}), "remark": each.remark} for each in find_slips(report)],
         "seconds": round(report.seconds, 3),
     }
 

@@ -14,24 +14,28 @@ from kmssim.audit.conditions import find_unknown_keys
 from kmssim.audit.dead import find_unknown_actions
 from kmssim.audit.finding import Finding
 from kmssim.audit.scene import Scene
+from kmssim.evaluator.world import World
 from kmssim.labs.lesson import Quoted, lines_around
-from kmssim.labs.outcomes import Spot
+from kmssim.labs.outcomes import Outcome, Report, Spot
 from kmssim.labs.variants import Variant, exercise_of
 
 
-def find_slips(variant: Variant) -> tuple[Quoted, ...]:
-    """Where they stand, and what was meant; those of the exercise as shipped belong to the lab."""
-    shipped = {finding.technical for finding in _unknown(exercise_of(variant.lab))}
+def find_slips(report: Report) -> tuple[Quoted, ...]:
+    """Where they stand, and what was meant, when a check failed; those of the exercise as shipped belong to the lab."""
+    failed, variant = report.first_failed, report.variant
+    if failed is None or failed.outcome is not Outcome.FAILED or report.world is None:
+        return ()
+    shipped = {finding.technical for finding in _unknown(exercise_of(variant.lab).read_scenario().world)}
     return tuple(
         quoted
-        for finding in _unknown(variant)
+        for finding in _unknown(report.world)
         if finding.technical not in shipped
         for quoted in _quoted(variant, finding)
     )
 
 
-def _unknown(variant: Variant) -> Iterator[Finding]:
-    scene = Scene(variant.read_scenario().world)
+def _unknown(world: World) -> Iterator[Finding]:
+    scene = Scene(world)
     yield from find_unknown_actions(scene)
     yield from find_unknown_keys(scene)
 

@@ -124,9 +124,7 @@ def _lesson(report: Report, result: Result) -> Iterator[str]:
 
 def _slips(report: Report, result: Result) -> tuple[Quoted, ...]:
     """With the first failure alone, whatever it is about: what does not exist may be behind any."""
-    if result is not report.first_failed or result.outcome is not Outcome.FAILED:
-        return ()
-    return find_slips(report.variant)
+    return find_slips(report) if result is report.first_failed else ()
 
 
 def _reasons(lesson: Lesson) -> Iterator[str]:

@@ -28,7 +28,6 @@ _MOST_PRINTED = 4000
 _A_LOT = 1 << 16
 _WARM_WORLD = Path(__file__).with_name("warm_world.json")
 
-
 _seconds_of: dict[tuple[str, str], float] = {}
 """How long each task took the last time."""
 

@@ -18,13 +18,13 @@ from botocore.config import Config
 from moto import mock_aws
 
 from kmssim.authority import find_authority
-from kmssim.collector import collector_held
 from kmssim.errors import InputError, SetupError
 from kmssim.evaluator.assume import Assumption
 from kmssim.evaluator.decision import Authority, Decision
 from kmssim.evaluator.forward import secret_arn
 from kmssim.evaluator.request import Principal, PrincipalKind, parse_principal
 from kmssim.evaluator.world import World
+from kmssim.sandbox.collector import collector_held
 from kmssim.sandbox.contract import import_services
 from kmssim.sandbox.decision_log import DecisionLog
 from kmssim.sandbox.enforce import Enforcement

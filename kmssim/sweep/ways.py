@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kmssim.access import HALVES, call_for
 from kmssim.evaluator.layers import Asked
 from kmssim.evaluator.pdp import Authorizer
-from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.questions import OpenQuestions, in_order
 from kmssim.evaluator.request import Principal
 from kmssim.sweep.coverage import numbers_of
 from kmssim.sweep.sweep import Look, Sweep
@@ -78,9 +78,7 @@ def way_of(authorizer: Authorizer, asked: Sequence[Asked]) -> Way:
     rulings = [authorizer.rule(one) for one in asked]
     paths = dict.fromkeys(kind.value for ruling in rulings for kind in ruling.paths)
     met = set[str]().union(*(one.questions.met for one in asked))
-    rests_on = [
-        question for question in sorted(met, key=_number) if not _allowed_otherwise(authorizer, asked, question)
-    ]
+    rests_on = [question for question in in_order(met) if not _allowed_otherwise(authorizer, asked, question)]
     return Way(" ".join(paths), " ".join(rests_on))
 
 
@@ -88,7 +86,3 @@ def _allowed_otherwise(authorizer: Authorizer, asked: Iterable[Asked], question:
     """Whether it would be allowed by the other reading of an open question as well."""
     questions = OpenQuestions(frozenset({question}))
     return all(authorizer.rule(one._replace(questions=questions)).allowed for one in asked)
-
-
-def _number(question: str) -> int:
-    return int(question.partition("-")[2])

@@ -1,7 +1,7 @@
 """Python's garbage collector, held while many objects are made that stay.
 
 It looks through everything that the process has, again and again as their number grows, and finds nothing to free: a
-quarter of a first sandbox's start, half of the reading of many policies.
+quarter of a first sandbox's start.
 """
 
 from __future__ import annotations
