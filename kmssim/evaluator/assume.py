@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from kmssim.evaluator.asked import Asked, ask
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful, Value
@@ -32,8 +33,8 @@ from kmssim.evaluator.decision import (
     StatementTrace,
     Verdict,
 )
-from kmssim.evaluator.layers import Asked, judge_boundary, judge_identity, judge_rcp, judge_scp, judge_session
-from kmssim.evaluator.match import Request, trace_statement
+from kmssim.evaluator.layers import judge_boundary, judge_identity, judge_rcp, judge_scp, judge_session
+from kmssim.evaluator.match import trace_statement
 from kmssim.evaluator.permissions import Leg
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.request import Arn, Call, Principal, PrincipalKind, Session, parse_arn
@@ -157,11 +158,11 @@ class _Assuming:
     def _permission(self, action: str, caller: Caller, role: Role, arn: Arn) -> PermissionTrace:
         """The layers' verdicts on one action, and the ruling on them."""
         leg = Leg(action, role.arn, Source.KEY, self.call.region, arn.account)
-        request = Request(caller, action, role.arn, partial(self._context, caller, role, arn.account))
-        asked = Asked(self.world, self.call, caller, leg, request, self.questions, traced=True)
+        derive = partial(self._context, caller, role, arn.account)
+        asked = ask(self.world, self.call, caller, leg, derive, self.questions)._replace(traced=True)
         traces = _judge(asked, role)
         facts = _gather(asked, traces)
-        evidence = Evidence(tuple(traces.values()), _shown(request.context))
+        evidence = Evidence(tuple(traces.values()), _shown(asked.request.context))
         return PermissionTrace(action, role.arn, None, facts, self.authority.rule(facts), lambda: evidence)
 
     def _context(self, caller: Caller, role: Role, account: str) -> Context:

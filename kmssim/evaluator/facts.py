@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from kmssim.evaluator.asked import Asked
 from kmssim.evaluator.decision import Facts, Layer, LayerTrace, Limits, Source, Verdict
 from kmssim.evaluator.grants import GrantedPath, is_held_to_its_grant
-from kmssim.evaluator.layers import Asked
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.trust import DELEGATION, direct_limits
 

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from kmssim.evaluator.caller import Caller
+from kmssim.evaluator.asked import Asked
 from kmssim.evaluator.decision import GrantTrace, Layer, LayerTrace, Source, StatementTrace, Verdict
 from kmssim.evaluator.grants import (
     GrantedPath,
@@ -21,32 +21,13 @@ from kmssim.evaluator.grants import (
     retiring_mismatch,
     retiring_paths,
 )
-from kmssim.evaluator.match import Request, any_applies, applies
+from kmssim.evaluator.match import any_applies, applies
 from kmssim.evaluator.operations import OPERATIONS, CrossAccount
-from kmssim.evaluator.permissions import Leg
 from kmssim.evaluator.policy import Policy
-from kmssim.evaluator.questions import OpenQuestions
-from kmssim.evaluator.request import Call, PrincipalKind
+from kmssim.evaluator.request import PrincipalKind
 from kmssim.evaluator.trust import trust_role
 from kmssim.evaluator.views import traces_of, view_of
 from kmssim.evaluator.world import World
-
-
-class Asked(NamedTuple):
-    """Everything that a layer may look at. `traced`: whether the evidence is to be written down."""
-
-    world: World
-    call: Call
-    caller: Caller
-    leg: Leg
-    request: Request
-    questions: OpenQuestions
-    traced: bool = False
-
-    @property
-    def same_account(self) -> bool:
-        """Whether the caller is of the key's account; a service that calls for itself counts as such (DA-28)."""
-        return self.caller.is_service or self.caller.account == self.leg.owner
 
 
 def _examine(asked: Asked, policies: Iterable[Policy]) -> tuple[Verdict, tuple[StatementTrace, ...]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from kmssim.evaluator.asked import Asked, ask
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.combine import PYTHON
@@ -35,8 +36,7 @@ from kmssim.evaluator.decision import (
 )
 from kmssim.evaluator.forward import Forwarded, forward, translate_failure
 from kmssim.evaluator.keys import Absence, MissingKey
-from kmssim.evaluator.layers import Asked, judge_identity
-from kmssim.evaluator.match import Request
+from kmssim.evaluator.layers import judge_identity
 from kmssim.evaluator.messages import access_denied, grant_not_found, key_not_found
 from kmssim.evaluator.operations import OPERATIONS
 from kmssim.evaluator.outcome import check_state, find_failure
@@ -219,8 +219,7 @@ class _Evaluation(NamedTuple):
 
     def ask(self, call: Call, leg: Leg) -> Asked:
         """The question to the policies for one permission, with its condition keys."""
-        request = Request(self.caller, leg.action, leg.resource, partial(self.context, call, leg))
-        return Asked(self.world, call, self.caller, leg, request, self.questions)
+        return ask(self.world, call, self.caller, leg, partial(self.context, call, leg), self.questions)
 
     def context(self, call: Call, leg: Leg) -> Context:
         """Derive the condition keys of one leg; what the call states outright wins."""

@@ -140,11 +140,6 @@ class Call:
         """The operation without its service, e.g. `Decrypt`."""
         return self.operation.partition(":")[2]
 
-    @cached_property
-    def way(self) -> tuple[str, bool, str | None]:
-        """What layers look at beside the condition keys: the operation, whether it is a direct call, the endpoint."""
-        return self.operation, not self.via, self.network.vpc_endpoint
-
 
 def parse_principal(text: str, session: Session | None = None) -> Principal | None:
     """Read a caller's ARN; None when it is not one that can call.

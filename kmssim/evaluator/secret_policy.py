@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kmssim.evaluator.layers import Asked
+from kmssim.evaluator.asked import Asked
 from kmssim.evaluator.match import trace_statement
 from kmssim.evaluator.policy import Effect
 from kmssim.evaluator.trust import DELEGATION, trust_role

@@ -12,14 +12,14 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
+from kmssim.evaluator.asked import ask
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.combine import PYTHON
 from kmssim.evaluator.conditions import Context
 from kmssim.evaluator.context import derive_global_keys, named_keys
 from kmssim.evaluator.decision import Authority, Layer, Ruling, Source, Verdict
 from kmssim.evaluator.facts import gather_facts
-from kmssim.evaluator.layers import Asked, judge_all
-from kmssim.evaluator.match import Request
+from kmssim.evaluator.layers import judge_all
 from kmssim.evaluator.permissions import Leg
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.request import Call, Principal, PrincipalKind, parse_arn
@@ -47,10 +47,10 @@ def ask_iam(
         return Check(principal, action, resource, allowed=False)
     call = Call(principal, action, arn.region if arn and arn.region else world.region, context=stated)
     leg = Leg(action, resource, Source.IDENTITY, call.region, owner)
-    request = Request(caller, action, resource, partial(_context, world, call, caller, resource))
+    derive = partial(_context, world, call, caller, resource)
 
     def rule(questions: OpenQuestions) -> Ruling:
-        asked = Asked(world, call, caller, leg, request, questions)
+        asked = ask(world, call, caller, leg, derive, questions)
         traces, paths = judge_all(asked)
         facts = gather_facts(asked, traces, paths)
         return authority.rule(replace(facts, verdicts={**facts.verdicts, Layer.RCP: Verdict.NOT_APPLICABLE}))

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from kmssim.access import HALVES, call_for
-from kmssim.evaluator.layers import Asked
+from kmssim.evaluator.asked import Asked
 from kmssim.evaluator.pdp import Authorizer
 from kmssim.evaluator.questions import OpenQuestions, in_order
 from kmssim.evaluator.request import Principal

@@ -14,12 +14,12 @@ from functools import partial
 from bench.figures import Result, figure
 from bench.workload import calls, world
 
+from kmssim.evaluator.asked import Asked
 from kmssim.evaluator.decision import Evidence
-from kmssim.evaluator.layers import Asked
 from kmssim.evaluator.pdp import Authorizer
 from kmssim.evaluator.request import Call
 
-COUNT, RUNS, BEFORE = 2000, 9, 5
+COUNT, RUNS, BEFORE, AFTER = 2000, 9, 5, 25
 SHORT_COUNT, SHORT_RUNS = 500, 5
 PIECE = 100
 CALIBRATION = "plain Python loop (calibration)"
@@ -38,15 +38,23 @@ def microseconds(act: Callable, items: Sequence, runs: int = RUNS) -> float:
 
     A piece is long enough for the clock, and short enough to come through between two of the collector's and others'.
     """
-    pieces = [items[start : start + PIECE] for start in range(0, len(items), PIECE)]
+    pieces = _pieces(items)
     best = [float("inf")] * len(pieces)
     for _ in range(runs):
         for number, piece in enumerate(pieces):
-            start = time.process_time()
-            for item in piece:
-                act(item)
-            best[number] = min(best[number], time.process_time() - start)
+            best[number] = min(best[number], _seconds(act, piece))
     return sum(best) / len(items) * 1e6
+
+
+def _pieces(items: Sequence) -> list[Sequence]:
+    return [items[start : start + PIECE] for start in range(0, len(items), PIECE)]
+
+
+def _seconds(act: Callable, piece: Sequence) -> float:
+    start = time.process_time()
+    for item in piece:
+        act(item)
+    return time.process_time() - start
 
 
 def evidence_of(authorizer: Authorizer, call: Call) -> list[Evidence]:
@@ -65,26 +73,30 @@ def trace_of(authorizer: Authorizer, asked: Asked) -> Evidence:
     return authorizer.trace(asked).evidence
 
 
-def first_time(act: Callable[[Authorizer, Asked], object], asked_calls: Sequence[Call], runs: int) -> float:
+Act = Callable[[Authorizer, Asked], object]
+
+
+def first_time(act: Act, asked_calls: Sequence[Call], runs: int) -> float:
     """Microseconds in a world that was never asked anything: nothing is compiled, nothing remembered."""
-    best = float("inf")
-    for _ in range(runs):
-        authorizer = Authorizer(world())
-        requests = requests_of(authorizer, asked_calls)
-        best = min(best, microseconds(partial(act, authorizer), requests, runs=1))
-    return best
+    return min(_once(act, Authorizer(world()), asked_calls) for _ in range(runs))
 
 
-def other_calls(act: Callable[[Authorizer, Asked], object], runs: int) -> float:
-    """Microseconds of calls of another seed, in a world that was asked 10,000: policies are compiled for what is asked."""
-    authorizer, best = Authorizer(world()), float("inf")
+def other_calls(act: Act) -> float:
+    """Microseconds of calls of another seed, in a world that was asked 10,000: policies are compiled for what is asked.
+
+    Each of these is asked once, so there are more runs, of other calls each.
+    """
+    authorizer = Authorizer(world())
     for seed in range(BEFORE):
         for asked in requests_of(authorizer, calls(COUNT, seed=seed)):
             act(authorizer, asked)
-    for run in range(runs):
-        requests = requests_of(authorizer, calls(COUNT, seed=BEFORE + run))
-        best = min(best, microseconds(partial(act, authorizer), requests, runs=1))
-    return best
+    return min(_once(act, authorizer, calls(COUNT, seed=BEFORE + run)) for run in range(AFTER))
+
+
+def _once(act: Act, authorizer: Authorizer, asked_calls: Sequence[Call]) -> float:
+    """Microseconds of a request that is asked once, soon after it was made."""
+    seconds = sum(_seconds(partial(act, authorizer), requests_of(authorizer, piece)) for piece in _pieces(asked_calls))
+    return seconds / len(asked_calls) * 1e6
 
 
 def measure() -> Result:
@@ -117,8 +129,8 @@ def _measure(count: int, runs: int) -> Result:
     all_calls = calls(COUNT)  # in both forms: how much the calls have in common depends on how many they are
     found["ruling, without evidence, each call for the first time"] = first_time(Authorizer.rule, all_calls, runs)
     found["ruling, with the full trace, each call for the first time"] = first_time(trace_of, all_calls, runs)
-    found["ruling, without evidence, other calls than before"] = other_calls(Authorizer.rule, runs)
-    found["ruling, with the full trace, other calls than before"] = other_calls(trace_of, runs)
+    found["ruling, without evidence, other calls than before"] = other_calls(Authorizer.rule)
+    found["ruling, with the full trace, other calls than before"] = other_calls(trace_of)
     idle = min(before, microseconds(calibrate, asked_calls, runs))
     gc.unfreeze()
     return Result({name: figure("microseconds", each, idle) for name, each in {CALIBRATION: idle, **found}.items()})

@@ -14,7 +14,17 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench.decisions import CALIBRATION, RUNS, calibrate, evidence_of, first_time, microseconds, requests_of, trace_of
+from bench.decisions import (
+    CALIBRATION,
+    RUNS,
+    calibrate,
+    evidence_of,
+    first_time,
+    microseconds,
+    other_calls,
+    requests_of,
+    trace_of,
+)
 from bench.figures import Result, UnmeasurableError, figure
 from bench.other_programs import PEERS, Peer, ask, folder_of_peers
 from bench.workload import calls, documents, world, world_of
@@ -27,8 +37,10 @@ COUNT, PASSES = 2000, 5
 UNEXPLAINED = "unexplained"
 
 RULING = "ruling"
+OTHERS = "ruling, other calls than before"
 FIRST = "ruling, each for the first time"
 TRACE = "ruling with the full trace"
+OTHERS_TRACE = "ruling with the full trace, other calls than before"
 FIRST_TRACE = "ruling with the full trace, each for the first time"
 CALL = "call to decision"
 CALL_TRACE = "call to decision with the full trace"
@@ -37,15 +49,15 @@ DOCUMENTS = "documents read, call to decision with the full trace"
 COMPARED: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("iam-simulate", "runSimulation"): (CALL, CALL_TRACE, DOCUMENTS),
     ("iam-simulate", "runSimulation, policies validated before"): (CALL_TRACE,),
-    ("iam-simulate", "inner engine, policies loaded once"): (RULING, FIRST, TRACE, FIRST_TRACE),
-    ("cedarpy", "is_authorized"): (RULING, FIRST, CALL),
-    ("cedarpy", "is_authorized_batch, a hundred at a time"): (RULING, FIRST, CALL),
-    ("PMapper", "local check, everything given"): (RULING, FIRST, CALL),
+    ("iam-simulate", "inner engine, policies loaded once"): (RULING, OTHERS, FIRST, TRACE, OTHERS_TRACE, FIRST_TRACE),
+    ("cedarpy", "is_authorized"): (RULING, OTHERS, FIRST, CALL),
+    ("cedarpy", "is_authorized_batch, a hundred at a time"): (RULING, OTHERS, FIRST, CALL),
+    ("PMapper", "local check, everything given"): (RULING, OTHERS, FIRST, CALL),
 }
 """Which of our ways a peer's way is held against. iam-simulate explains its answers and its public function derives
 what it can from the request; Cedar names the deciding policies, PMapper answers yes or no, both with policies loaded.
-None of them remembers what it was asked before, as we do; `FIRST` and `FIRST_TRACE` are
-without that."""
+None of them remembers what it was asked before, as we do. So there are three figures: of calls that were asked before;
+of others than those that a world was asked, each once (`OTHERS`); and of a world that was never asked (`FIRST`)."""
 
 
 def why_they_differ(peer: Peer, asked: Sequence[Call], ours: Sequence[bool], theirs: Sequence[bool]) -> Counter[str]:
@@ -82,6 +94,7 @@ def _our_times(asked: Sequence[Call]) -> dict[str, float]:
         DOCUMENTS: microseconds(partial(_from_documents, documents()), asked[:200]),
     }
     gc.unfreeze()
+    found |= {OTHERS: other_calls(Authorizer.rule), OTHERS_TRACE: other_calls(trace_of)}
     return found | {FIRST: first_time(Authorizer.rule, asked, RUNS), FIRST_TRACE: first_time(trace_of, asked, RUNS)}
 
 

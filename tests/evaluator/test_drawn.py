@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 from drawn import drawn
 
+from kmssim.evaluator.alike import policies_of
 from kmssim.evaluator.conditions import OPERATORS
 from kmssim.evaluator.decision import Layer, Verdict
 from kmssim.evaluator.facts import gather_facts
@@ -18,7 +19,6 @@ from kmssim.evaluator.layers import judge_all
 from kmssim.evaluator.match import mismatch
 from kmssim.evaluator.pdp import Authorizer, decide
 from kmssim.evaluator.questions import OpenQuestions
-from kmssim.evaluator.recall import policies_of
 
 CALLS = 250  # in each world
 MANY, FEW = 400, 80  # worlds

@@ -22,10 +22,11 @@ from building import (
     world,
 )
 
-from kmssim.evaluator import recall, views
+from kmssim.evaluator import open_statements, recall, views
 from kmssim.evaluator.combine import PYTHON, combine
 from kmssim.evaluator.decision import Authority, Layer, RuledBy
 from kmssim.evaluator.pdp import Authorizer, decide
+from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.request import Ciphertext, Network
 from kmssim.evaluator.world import VpcEndpoint
 
@@ -115,7 +116,7 @@ def test_a_world_forgets_its_questions_when_they_are_too_many(monkeypatch):
     authorizer = Authorizer(world(key(allow("kms:*", to=WORKER))))
     names = ["Decrypt", "Encrypt", "DescribeKey", "ListGrants"]
     assert [authorizer.decide(call(f"kms:{name}")).word for name in names * 2] == ["ALLOW"] * 8
-    assert len(authorizer._recall._questions) <= 2
+    assert len(authorizer._recall._of_callers) <= 2
 
 
 def test_the_open_questions_that_were_met_are_recalled_too():
@@ -124,6 +125,16 @@ def test_the_open_questions_that_were_met_are_recalled_too():
     authorizer = Authorizer(here, PYTHON)
     found = [authorizer.decide(call()).uncertain for _ in range(3)]
     assert found == [("UN-28",)] * 3
+
+
+def test_a_question_that_is_read_otherwise_is_another_one():
+    """UN-28, as above: what was found by the default reading is not found by the other."""
+    here = world(key(allow(to=WORKER)), boundary=(allow("s3:*"),))
+    authorizer = Authorizer(here)
+    (asked,) = authorizer.requests(call())
+    otherwise = asked._replace(questions=OpenQuestions(frozenset({"UN-28"})))
+    found = [authorizer.rule(one).allowed for one in (asked, otherwise) * 2]
+    assert found == [False, True] * 2
 
 
 def test_a_question_that_an_earlier_part_of_the_same_call_met_is_recalled_for_later_calls():
@@ -180,8 +191,8 @@ WHEN_HR = allow("kms:Decrypt", to=WORKER, when={"StringLike": {"kms:EncryptionCo
 
 def test_the_same_texts_are_not_compared_again(monkeypatch):
     compared = []
-    real = recall._unmet_line
-    monkeypatch.setattr(recall, "_unmet_line", lambda *given: compared.append(given) or real(*given))
+    real = open_statements._unmet_line
+    monkeypatch.setattr(open_statements, "_unmet_line", lambda *given: compared.append(given) or real(*given))
     authorizer = Authorizer(world(key(WHEN_HR)))
     for _ in range(3):
         assert [authorizer.decide(asked_with(dept)).word for dept in ("hr-1", "it", "hr-2")] == [
