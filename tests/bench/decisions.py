@@ -81,16 +81,17 @@ def first_time(act: Act, asked_calls: Sequence[Call], runs: int) -> float:
     return min(_once(act, Authorizer(world()), asked_calls) for _ in range(runs))
 
 
-def other_calls(act: Act) -> float:
-    """Microseconds of calls of another seed, in a world that was asked 10,000: policies are compiled for what is asked.
+def other_calls(act: Act, count: int = COUNT, *, unheard: bool = False) -> float:
+    """Microseconds of calls of another seed, in a world that was asked five times as many or more.
 
-    Each of these is asked once, so there are more runs, of other calls each.
+    Policies are compiled for what is asked. Each call is asked once, so there are more runs, of other calls each.
+    `unheard`: each has a value, of a condition key that its policies look at, which no call had before.
     """
     authorizer = Authorizer(world())
     for seed in range(BEFORE):
-        for asked in requests_of(authorizer, calls(COUNT, seed=seed)):
+        for asked in requests_of(authorizer, calls(count, seed=seed)):
             act(authorizer, asked)
-    return min(_once(act, authorizer, calls(COUNT, seed=BEFORE + run)) for run in range(AFTER))
+    return min(_once(act, authorizer, calls(count, seed=BEFORE + run, unheard=unheard)) for run in range(AFTER))
 
 
 def _once(act: Act, authorizer: Authorizer, asked_calls: Sequence[Call]) -> float:
@@ -131,6 +132,10 @@ def _measure(count: int, runs: int) -> Result:
     found["ruling, with the full trace, each call for the first time"] = first_time(trace_of, all_calls, runs)
     found["ruling, without evidence, other calls than before"] = other_calls(Authorizer.rule)
     found["ruling, with the full trace, other calls than before"] = other_calls(trace_of)
+    found["ruling, without evidence, other calls with values that never came"] = other_calls(
+        Authorizer.rule, unheard=True
+    )
+    found["ruling, with the full trace, other calls with values that never came"] = other_calls(trace_of, unheard=True)
     idle = min(before, microseconds(calibrate, asked_calls, runs))
     gc.unfreeze()
     return Result({name: figure("microseconds", each, idle) for name, each in {CALIBRATION: idle, **found}.items()})

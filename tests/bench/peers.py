@@ -94,7 +94,7 @@ def _our_times(asked: Sequence[Call]) -> dict[str, float]:
         DOCUMENTS: microseconds(partial(_from_documents, documents()), asked[:200]),
     }
     gc.unfreeze()
-    found |= {OTHERS: other_calls(Authorizer.rule), OTHERS_TRACE: other_calls(trace_of)}
+    found |= {OTHERS: other_calls(Authorizer.rule, len(asked)), OTHERS_TRACE: other_calls(trace_of, len(asked))}
     return found | {FIRST: first_time(Authorizer.rule, asked, RUNS), FIRST_TRACE: first_time(trace_of, asked, RUNS)}
 
 

@@ -135,8 +135,8 @@ def world() -> World:
     return world_of(documents())
 
 
-def calls(count: int, seed: int = 7) -> list[Call]:
-    """Varied calls on the key, mostly Decrypt."""
+def calls(count: int, seed: int = 7, *, unheard: bool = False) -> list[Call]:
+    """Varied calls on the key, mostly Decrypt. `unheard`: each with a value of a tag that no other has."""
     choose = random.Random(seed)  # noqa: S311 - varied, not secret
     actions = ["Decrypt"] * 5 + ["Encrypt", "GenerateDataKey", "DescribeKey", "CreateGrant", "PutKeyPolicy"]
     made = []
@@ -152,6 +152,8 @@ def calls(count: int, seed: int = 7) -> list[Call]:
             "aws:requestedregion": choose.choice(["us-east-1"] * 6 + ["us-west-2", "eu-west-1", "ap-south-1"]),
             "aws:resourcetag/env": choose.choice(["dev"] * 5 + ["prod-1"]),
         }
+        if unheard:
+            stated["aws:resourcetag/env"] += f"-{seed}-{number}"
         if choose.random() < 0.2:
             stated["kms:viaservice"] = choose.choice(["s3.us-east-1.amazonaws.com", "rds.us-east-1.amazonaws.com"])
         if choose.random() < 0.3:

@@ -132,8 +132,8 @@ def test_callers_who_differ_in_little_are_decided_as_each_for_itself():
 
 
 @pytest.mark.exhaustive
-def test_a_hundred_thousand_calls_of_callers_who_differ_in_little_are_decided_as_each_for_itself():
-    assert hold(range(1000, 2000)) < 0.9
+def test_thirty_thousand_calls_of_callers_who_differ_in_little_are_decided_as_each_for_itself():
+    assert hold(range(1000, 1300)) < 0.9
 
 
 def questions_of(world, *principals):
