@@ -48,6 +48,7 @@ ORDER = (
     # from a request to the decision
     "kmssim.evaluator.match",
     "kmssim.evaluator.trust",
+    "kmssim.evaluator.values",
     "kmssim.evaluator.views",
     "kmssim.evaluator.asked",
     "kmssim.evaluator.grants",
@@ -55,7 +56,6 @@ ORDER = (
     "kmssim.evaluator.facts",
     "kmssim.evaluator.alike",
     "kmssim.evaluator.open_statements",
-    "kmssim.evaluator.values",
     "kmssim.evaluator.recall",
     "kmssim.evaluator.combine",
     "kmssim.evaluator.domain",

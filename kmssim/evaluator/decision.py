@@ -198,12 +198,12 @@ class GrantTrace:
     constrained: bool = False
 
 
-@dataclass(frozen=True)
-class LayerTrace:
+class LayerTrace(NamedTuple):
     """One layer's verdict with its evidence; `reason` is a code that a renderer turns into words.
 
     `trust`, of a key policy that allows: what each matching Allow makes of the caller (see `StatementTrace.role`), and
     by which rule. It is known without evidence as well, when statements and grants are not written down.
+    A tuple, like `StatementTrace`.
     """
 
     layer: Layer

@@ -7,7 +7,6 @@ blocked the call. How the verdicts are joined is not decided here (`combine`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from functools import cache
 from itertools import chain
 from typing import NamedTuple
@@ -210,12 +209,12 @@ def _trace_of(
 ) -> LayerTrace:
     if not statements:
         return _bare_trust(verdict, trust)
-    return replace(_bare_trust(verdict, trust), statements=statements)
+    return _bare_trust(verdict, trust)._replace(statements=statements)
 
 
 @cache
 def _bare_trust(verdict: Verdict, trust: frozenset[tuple[str, str]]) -> LayerTrace:
-    return replace(_BARE[Layer.KEY_POLICY, verdict], trust=trust)
+    return _BARE[Layer.KEY_POLICY, verdict]._replace(trust=trust)
 
 
 def _examine_trust(asked: Asked, policy: Policy) -> Trusting:

@@ -85,14 +85,8 @@ def open_statements(seen: Iterable[Seen]) -> tuple[Open, ...]:
 
 
 def keys_of(statements: tuple[Open, ...]) -> tuple[str, ...]:
-    """All condition keys that may have a say on whether the statements apply: also those that variables stand for."""
-    found: dict[str, None] = {}
-    for statement, _, _ in statements:
-        for condition in statement.conditions:
-            found.update(dict.fromkeys((condition.key, *condition.variables)))
-        if statement.resource is not None:
-            found.update(dict.fromkeys(statement.resource.variables))
-    return tuple(found)
+    """All condition keys that may have a say on whether the statements apply."""
+    return tuple(dict.fromkeys(key for one in statements for key in one.statement.keys))
 
 
 def _lines_of(statement: Statement, kind: PolicyKind) -> tuple[_Line, ...] | None:

@@ -136,6 +136,13 @@ class Statement:
         return tuple(condition.key for condition in self.conditions)
 
     @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """All condition keys that may have a say on whether it applies: also those for which variables stand."""
+        of_conditions = (key for condition in self.conditions for key in (condition.key, *condition.variables))
+        of_resource = self.resource.variables if self.resource is not None else ()
+        return tuple(dict.fromkeys((*of_conditions, *of_resource)))
+
+    @cached_property
     def effect_word(self) -> str:
         """`Allow` or `Deny`."""
         return self.effect.value

@@ -3,8 +3,8 @@
 This is where deciding gets its speed, and the only place that knows about it. Most statements of a policy are out of
 the question before any condition is looked at: they are about other actions, resources or callers. A view leaves them
 out, and tells the statements that apply whatever the request holds from those that must be asked (`match.applies`). It
-follows from the policy and the three alone, so a policy keeps the views that it has shown; and likewise, of the
-statements that are settled so, what a trace tells of them.
+follows from the policy and the three alone, so a policy keeps the views that it has shown; and likewise what a trace
+tells of its statements: of those that are settled so for good, of the others by the values of their condition keys.
 
 Nothing here reads a statement in a way of its own: what a view leaves out or takes for sure `match.mismatch` would
 find not to apply, or to apply. The tests hold the two together.
@@ -21,8 +21,10 @@ from kmssim.evaluator.match import Request, trace_statement
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.statements import Effect, Policy, PolicyKind, Statement
 from kmssim.evaluator.trust import trust_role
+from kmssim.evaluator.values import reader_of
 
 _MOST_KEPT = 1024
+"""How many views and traces a policy keeps."""
 
 
 class View(NamedTuple):
@@ -38,8 +40,40 @@ class View(NamedTuple):
     trust: frozenset[tuple[str, str]]
 
 
-_Told = tuple[tuple[Statement, StatementTrace | None], ...]
-"""The statements of a policy, with what is told of those that caller, action and resource settle."""
+class _Opened:
+    """A statement that hangs on its condition keys: what is told of it is kept by their values.
+
+    With each trace are kept the open questions that were met on the way.
+    """
+
+    __slots__ = ("_statement", "_values_in")
+
+    def __init__(self, statement: Statement) -> None:
+        self._statement = statement
+        self._values_in = reader_of(statement.keys)
+
+    def trace(self, policy: Policy, request: Request, questions: OpenQuestions) -> StatementTrace:
+        """What is told of it for this request."""
+        alike = self, self._values_in(request), questions.others
+        found: tuple[StatementTrace, frozenset[str]] | None = policy.views.get(alike)
+        if found is None:
+            apart = OpenQuestions(questions.others)
+            found = _trace(policy, self._statement, request, apart), frozenset(apart.met)
+            _keep(policy, alike, found)
+        trace, met = found
+        questions.met |= met
+        return trace
+
+
+class _Excepting:
+    """A statement with NotPrincipal, which looks at the caller's boundary, too (PG-46): it is told each time."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._statement = statement
+
+    def trace(self, policy: Policy, request: Request, questions: OpenQuestions) -> StatementTrace:
+        """What is told of it for this request."""
+        return _trace(policy, self._statement, request, questions)
 
 
 def view_of(policy: Policy, caller: Caller, action: str, resource: str) -> View:
@@ -53,14 +87,14 @@ def view_of(policy: Policy, caller: Caller, action: str, resource: str) -> View:
 
 
 def traces_of(policy: Policy, request: Request, questions: OpenQuestions) -> tuple[StatementTrace, ...]:
-    """What is told of each statement; of those that caller, action and resource settle it is kept like a view."""
+    """What is told of each statement, kept like a view."""
     names = request.caller.names if policy.names_principals else None
     seen_by = ("told", request.action, request.resource, names)
-    kept: _Told | None = policy.views.get(seen_by)
+    kept: tuple[StatementTrace | _Opened | _Excepting, ...] | None = policy.views.get(seen_by)
     if kept is None:
-        kept = tuple((one, _settled_trace(policy, one, request, questions)) for one in policy.statements)
+        kept = tuple(_settle(policy, one, request, questions) for one in policy.statements)
         _keep(policy, seen_by, kept)
-    return tuple([trace or _trace(policy, one, request, questions) for one, trace in kept])
+    return tuple([one if isinstance(one, StatementTrace) else one.trace(policy, request, questions) for one in kept])
 
 
 def _keep(policy: Policy, seen_by: Hashable, found: object) -> None:
@@ -69,14 +103,14 @@ def _keep(policy: Policy, seen_by: Hashable, found: object) -> None:
     policy.views[seen_by] = found
 
 
-def _settled_trace(
+def _settle(
     policy: Policy, statement: Statement, request: Request, questions: OpenQuestions
-) -> StatementTrace | None:
-    """None where the rest of the request has a say, and of NotPrincipal, which looks at the boundary, too (PG-46)."""
+) -> StatementTrace | _Opened | _Excepting:
+    """What is told of a statement, if caller, action and resource settle that."""
     if statement.principal is not None and statement.principal.negated:
-        return None
+        return _Excepting(statement)
     if _applies(statement, policy.kind, request.caller, request.action, request.resource) is None:
-        return None
+        return _Opened(statement)
     return _trace(policy, statement, request, questions)
 
 

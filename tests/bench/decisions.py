@@ -81,7 +81,7 @@ def first_time(act: Act, asked_calls: Sequence[Call], runs: int) -> float:
     return min(_once(act, Authorizer(world()), asked_calls) for _ in range(runs))
 
 
-def other_calls(act: Act, count: int = COUNT, *, unheard: bool = False) -> float:
+def other_calls(act: Act, count: int, *, unheard: bool = False) -> float:
     """Microseconds of calls of another seed, in a world that was asked five times as many or more.
 
     Policies are compiled for what is asked. Each call is asked once, so there are more runs, of other calls each.
@@ -102,15 +102,19 @@ def _once(act: Act, authorizer: Authorizer, asked_calls: Sequence[Call]) -> floa
 
 def measure() -> Result:
     """All calls of the workload."""
-    return _measure(COUNT, RUNS)
+    return measure_calls(COUNT, RUNS)
 
 
 def measure_short() -> Result:
     """A part of the calls, more often in less time."""
-    return _measure(SHORT_COUNT, SHORT_RUNS)
+    return measure_calls(SHORT_COUNT, SHORT_RUNS)
 
 
-def _measure(count: int, runs: int) -> Result:
+def measure_calls(count: int, runs: int, once: int = COUNT) -> Result:
+    """`count` calls, the same ones over and over; and `once`, the same number in both forms, that are asked once.
+
+    How much of what these ask is shared depends on how many they are.
+    """
     authorizer, asked_calls = Authorizer(world()), calls(count)
     requests = requests_of(authorizer, asked_calls)
     gc.collect()
@@ -127,15 +131,10 @@ def _measure(count: int, runs: int) -> Result:
     }
     before = microseconds(calibrate, asked_calls, runs)
     found = {name: microseconds(act, items, runs) for name, (act, items) in acts.items()}
-    all_calls = calls(COUNT)  # in both forms: how much the calls have in common depends on how many they are
-    found["ruling, without evidence, each call for the first time"] = first_time(Authorizer.rule, all_calls, runs)
-    found["ruling, with the full trace, each call for the first time"] = first_time(trace_of, all_calls, runs)
-    found["ruling, without evidence, other calls than before"] = other_calls(Authorizer.rule)
-    found["ruling, with the full trace, other calls than before"] = other_calls(trace_of)
-    found["ruling, without evidence, other calls with values that never came"] = other_calls(
-        Authorizer.rule, unheard=True
-    )
-    found["ruling, with the full trace, other calls with values that never came"] = other_calls(trace_of, unheard=True)
+    for name, act in {"ruling, without evidence": Authorizer.rule, "ruling, with the full trace": trace_of}.items():
+        found[f"{name}, each call for the first time"] = first_time(act, calls(once), runs)
+        found[f"{name}, other calls than before"] = other_calls(act, once)
+        found[f"{name}, other calls with values that never came"] = other_calls(act, once, unheard=True)
     idle = min(before, microseconds(calibrate, asked_calls, runs))
     gc.unfreeze()
     return Result({name: figure("microseconds", each, idle) for name, each in {CALIBRATION: idle, **found}.items()})

@@ -9,6 +9,7 @@ from building import (
     EVERYTHING,
     GUEST,
     KEY_ARN,
+    ROOT,
     WORKER,
     WORKER_SESSION,
     allow,
@@ -23,8 +24,9 @@ from building import (
     world,
 )
 
-from kmssim.evaluator import statements, views
+from kmssim.evaluator import layers, statements, views
 from kmssim.evaluator.caller import find_caller
+from kmssim.evaluator.decision import Layer
 from kmssim.evaluator.pdp import Authorizer
 
 SECOND_ID = "9999abcd-12ab-34cd-56ef-1234567890ab"
@@ -136,3 +138,60 @@ def test_a_policy_keeps_so_many_views_and_no_more(monkeypatch):
         views.view_of(own, CALLER, f"kms:Made{number}", KEY_ARN)
         kept.append(len(own.views))
     assert kept == [1, 2, 3, 1, 2, 3, 1]
+
+
+def evidence_of(authorizer, **context):
+    """The mismatch of each statement of the key policy, in words."""
+    (permission,) = authorizer.decide(call(parameters={"KeyId": KEY_ARN, "EncryptionContext": context})).permissions
+    return [one.mismatch and one.mismatch.found for one in permission.layer(Layer.KEY_POLICY).statements]
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """The statements that were traced."""
+    found, real = [], views._trace
+    monkeypatch.setattr(views, "_trace", lambda *given: found.append(given[1].sid) or real(*given))
+    return found
+
+
+HR = {"StringEquals": {"kms:EncryptionContext:dept": "hr"}}
+WEB = {"StringEquals": {"kms:EncryptionContext:app": "web"}}
+
+
+def test_a_statement_is_traced_once_for_the_values_of_its_own_keys(traced):
+    statements = allow(to=WORKER, when=HR, Sid="hr"), deny(to=WORKER, when=WEB, Sid="web"), allow(to=ANA, Sid="ana")
+    authorizer = Authorizer(world(key(*statements)))
+    hr_only, web_only = "kms:EncryptionContext:dept = it", "kms:EncryptionContext:app = {}"
+    for app in ("a", "b", "c"):
+        assert evidence_of(authorizer, dept="it", app=app) == [hr_only, web_only.format(app), WORKER_SESSION]
+    assert sorted(traced) == ["ana", "hr", "web", "web", "web"]
+    assert evidence_of(authorizer, dept="hr", app="web") == [None, None, WORKER_SESSION]
+    assert sorted(traced) == ["ana", "hr", "hr", "web", "web", "web", "web"]
+
+
+def test_a_statement_with_not_principal_is_traced_each_time(traced):
+    excepting = {**deny(Sid="all"), "NotPrincipal": {"AWS": [WORKER, WORKER_SESSION, ROOT]}}
+    authorizer = Authorizer(world(key(allow(to=WORKER, when=HR, Sid="hr"), excepting)))
+    for dept in ("hr", "it"):
+        assert evidence_of(authorizer, dept=dept)[1] == WORKER_SESSION
+    assert sorted(traced) == ["all", "all", "hr", "hr"]
+
+
+def test_a_trace_that_is_kept_meets_the_open_questions_that_it_met():
+    """UN-12: whether the key's own ARN is a Resource of its policy."""
+    authorizer = Authorizer(world(key(allow(to=WORKER, on=KEY_ARN))))
+    met = []
+    for _ in range(2):
+        (asked,) = authorizer.requests(call())
+        layers.judge_all(asked._replace(traced=True))
+        met.append(set(asked.questions.met))
+    assert met == [{"UN-12"}] * 2
+
+
+def test_a_policy_keeps_so_many_traces_and_no_more(monkeypatch):
+    monkeypatch.setattr(views, "_MOST_KEPT", 3)
+    here = world(key(allow(to=WORKER, when=HR)))
+    authorizer = Authorizer(here)
+    for number in range(7):
+        assert evidence_of(authorizer, dept=str(number)) == [f"kms:EncryptionContext:dept = {number}"]
+        assert len(here.keys_by_arn[KEY_ARN].policy.views) <= 3
