@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bench import __main__ as command
+from bench.decisions import measure_calls
 from bench.figures import Result, UnmeasurableError, figure, lines_of
 from bench.floors import FILE, Floor, FloorsError, broken, read_floors
 from bench.other_programs import PEERS, Peer, Reading, ask, folder_of_peers, install, workload_of
@@ -93,7 +94,7 @@ def test_a_floor_of_a_peer_that_is_not_there_does_not_count():
 
 def test_every_figure_with_a_floor_has_one_name_in_both_forms():
     floors = {floor.figure for floor in read_floors(FILE.read_text(encoding="utf-8")) if floor.part == "decisions"}
-    assert floors <= set(measured("decisions", short=True).figures)
+    assert floors <= set(measure_calls(20, 1, once=20).figures)
 
 
 # the command
