@@ -15,7 +15,7 @@ import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
+from itertools import combinations, islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -74,6 +74,21 @@ def check_in_processes(name, *, whole, each=1):
 def test_rego_rules_as_python_does_on_inputs_without_a_denial(name, each, asked):
     """All of them; of the slower engine each fifth. Facts have two or three values each, so these hold all pairs."""
     assert check_in_processes(name, whole=False, each=each) == asked
+
+
+def pairs_in(facts):
+    """Every two values of two of the facts that occur together."""
+    rows = [
+        (*one.verdicts.values(), *(value for value in vars(one).values() if value is not one.verdicts)) for one in facts
+    ]
+    return {(*places, row[places[0]], row[places[1]]) for row in rows for places in combinations(range(len(row)), 2)}
+
+
+@pytest.mark.exhaustive
+def test_each_fifth_of_the_inputs_holds_all_pairs_of_facts():
+    whole = list(domain(whole=False))
+    wanted = pairs_in(whole)
+    assert all(pairs_in(whole[start::5]) == wanted for start in range(5))
 
 
 @pytest.mark.exhaustive

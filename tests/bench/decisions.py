@@ -19,7 +19,7 @@ from kmssim.evaluator.decision import Evidence
 from kmssim.evaluator.pdp import Authorizer
 from kmssim.evaluator.request import Call
 
-COUNT, RUNS, BEFORE, AFTER = 2000, 9, 5, 25
+COUNT, RUNS, BEFORE, AFTER = 2000, 9, 5, 15
 SHORT_COUNT, SHORT_RUNS = 500, 5
 PIECE = 100
 CALIBRATION = "plain Python loop (calibration)"
