@@ -21,7 +21,7 @@ from kmssim.evaluator.pdp import Authorizer, decide
 from kmssim.evaluator.questions import OpenQuestions
 
 CALLS = 250  # in each world
-MANY, FEW = 400, 80  # worlds
+MANY, FEW = 400, 60  # worlds
 
 
 class Reached:
