@@ -26,8 +26,9 @@ from building import (
 
 from kmssim.evaluator import layers, statements, views
 from kmssim.evaluator.caller import find_caller
-from kmssim.evaluator.decision import Layer
+from kmssim.evaluator.decision import Layer, Verdict
 from kmssim.evaluator.pdp import Authorizer
+from kmssim.evaluator.questions import OpenQuestions
 
 SECOND_ID = "9999abcd-12ab-34cd-56ef-1234567890ab"
 SECOND_ARN = KEY_ARN.rpartition("/")[0] + "/" + SECOND_ID
@@ -186,6 +187,18 @@ def test_a_trace_that_is_kept_meets_the_open_questions_that_it_met():
         layers.judge_all(asked._replace(traced=True))
         met.append(set(asked.questions.met))
     assert met == [{"UN-12"}] * 2
+
+
+def test_a_trace_by_another_reading_is_another_one():
+    """UN-12, as above."""
+    authorizer = Authorizer(world(key(allow(to=WORKER, on=KEY_ARN))))
+    (asked,) = authorizer.requests(call())
+    otherwise = asked._replace(questions=OpenQuestions(frozenset({"UN-12"})))
+    for _ in range(2):
+        verdicts = [
+            layers.judge_all(one._replace(traced=True))[0][Layer.KEY_POLICY].verdict for one in (asked, otherwise)
+        ]
+        assert verdicts == [Verdict.ALLOW, Verdict.SILENT]
 
 
 def test_a_policy_keeps_so_many_traces_and_no_more(monkeypatch):
