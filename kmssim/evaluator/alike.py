@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator
 
 from kmssim.evaluator.asked import Asked
 from kmssim.evaluator.caller import Caller
-from kmssim.evaluator.statements import Policy, PolicyKind, Statement
+from kmssim.evaluator.statements import Policy, PolicyKind
 from kmssim.evaluator.trust import trust_role
 from kmssim.evaluator.views import View, view_of
 
@@ -43,24 +43,18 @@ def views_of(asked: Asked) -> tuple[Seen, ...]:
     )
 
 
-def told_apart_by(caller: Caller, seen: tuple[Seen, ...]) -> Hashable:
+def told_apart_by(caller: Caller, seen: tuple[Seen, ...]) -> tuple[Hashable, ...]:
     """What two callers must have in common for the same question of both to be one.
 
-    Statements are known by their identity: whoever keeps this keeps `seen`.
+    Flat, since a world has many. Open statements are known by their identity: whoever keeps this keeps them.
     """
-    return caller.account, caller.kind, caller.service_linked, *(_come_to(each, caller) for each in seen)
-
-
-def _come_to(seen: Seen, caller: Caller) -> Hashable:
-    """What one policy comes to for the caller."""
-    kind, view = seen
-    trusted = _trusted(caller, view.open_allows) if kind is PolicyKind.KEY_POLICY else ()
-    undecided = tuple(map(id, view.open_denies)), tuple(map(id, view.open_allows))
-    return kind, view.denies, view.allows, view.trust, undecided, trusted, _alone(caller, view)
-
-
-def _trusted(caller: Caller, allows: tuple[Statement, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple(trust_role(statement, caller) for statement in allows)
+    found: list[Hashable] = [caller.account, caller.kind, caller.service_linked]
+    for kind, view in seen:
+        found += kind, view.denies, view.allows, view.trust, _alone(caller, view)
+        found += map(id, (*view.open_denies, *view.open_allows))
+        if kind is PolicyKind.KEY_POLICY:
+            found += [trust_role(statement, caller) for statement in view.open_allows]
+    return tuple(found)
 
 
 def _alone(caller: Caller, view: View) -> int | None:

@@ -55,21 +55,17 @@ class Found(NamedTuple):
 class _Question:
     """What is known of a question, the same for all callers whom the policies treat alike (`alike`).
 
-    `values_in`: of the condition keys that the open statements look at; where there are none, a request derives none.
-    `by_answers`, `by_values`: what was found by which of the open statements apply, and by the values.
-    `told_by_values`: what was told, by the caller's identity and the values.
+    `open`: its statements, by whose identity the question is known. `values_in`: of the condition keys that they look
+    at; where there are none, a request derives none. `by_values`: what was found by these.
     """
 
-    __slots__ = ("by_answers", "by_values", "open", "seen", "told_by_values", "values_in")
+    __slots__ = ("by_values", "open", "values_in")
 
     def __init__(self, seen: tuple[Seen, ...]) -> None:
         """Nothing was found of it yet."""
-        self.seen = seen  # kept alive, since a question is known by the identity of their statements
         self.open = open_statements(seen)
         self.values_in = reader_of(keys_of(self.open))
-        self.by_answers: dict[tuple[bool, ...], Found] = {}
         self.by_values: dict[Values, Found] = {}
-        self.told_by_values: dict[tuple[int, Values], Told] = {}
 
 
 K = TypeVar("K")
@@ -85,7 +81,9 @@ class Recall:
         self._callers: list[Caller] = []  # kept alive, since they are known by their identity
         self._of_callers: dict[Hashable, _Question] = {}
         self._questions: dict[Hashable, _Question] = {}
+        self._by_answers: dict[tuple[_Question, tuple[bool, ...]], Found] = {}
         self._told: dict[tuple[_Question, int, tuple[Outcome, ...]], Told] = {}
+        self._told_by_values: dict[tuple[_Question, int, Values], Told] = {}
         self._values_kept = 0
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -112,11 +110,11 @@ class Recall:
 
     def _find_by_answers(self, question: _Question, asked: Asked) -> Found:
         questions = OpenQuestions(asked.questions.others)
-        answers = answers_of(question.open, asked.request, questions)
-        found = question.by_answers.get(answers)
+        answers = question, answers_of(question.open, asked.request, questions)
+        found = self._by_answers.get(answers)
         if found is None:
             facts, ruling = self._ask(asked._replace(questions=questions))
-            found = question.by_answers[answers] = Found(facts, ruling, frozenset(questions.met))
+            found = self._by_answers[answers] = Found(facts, ruling, frozenset(questions.met))
         return found if questions.met <= found.met else found._replace(met=found.met | questions.met)
 
     def _ask(self, asked: Asked) -> tuple[Facts, Ruling]:
@@ -128,11 +126,11 @@ class Recall:
         question = self._question_of(asked)
         if question is _WITH_GRANTS:
             return self._tell(asked)
-        values = id(asked.caller), question.values_in(asked.request)
-        found = question.told_by_values.get(values)
+        values = question, id(asked.caller), question.values_in(asked.request)
+        found = self._told_by_values.get(values)
         if found is None:
             found = self._tell_by_outcomes(question, asked)
-            self._remember(question.told_by_values, values, found)
+            self._remember(self._told_by_values, values, found)
         return found
 
     def _tell_by_outcomes(self, question: _Question, asked: Asked) -> Told:
@@ -160,7 +158,9 @@ class Recall:
         self._callers.clear()
         self._of_callers.clear()
         self._questions.clear()
+        self._by_answers.clear()
         self._told.clear()
+        self._told_by_values.clear()
         self._values_kept = 0
 
     def _question_of(self, asked: Asked) -> _Question:
@@ -182,7 +182,7 @@ class Recall:
         if leg.source is Source.GRANT or (leg.key is not None and leg.key.grants):
             return _WITH_GRANTS
         seen, (_, *of_any) = views_of(asked), asked.known_by
-        told_apart = (*of_any, asked.questions.others, told_apart_by(asked.caller, seen))
+        told_apart = (*of_any, asked.questions.others, *told_apart_by(asked.caller, seen))
         question = self._questions.get(told_apart)
         if question is None:
             question = self._questions[told_apart] = _Question(seen)

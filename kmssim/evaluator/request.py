@@ -51,6 +51,8 @@ def partition_of(region: str) -> str:
 class PrincipalKind(Enum):
     """The kinds of caller; the values are those of `aws:PrincipalType`, with our word for a service."""
 
+    __hash__ = object.__hash__  # looked up often; each member exists once
+
     USER = "User"
     ROLE_SESSION = "AssumedRole"
     FEDERATED_USER = "FederatedUser"

@@ -23,6 +23,8 @@ _MOST_KEPT = 1024
 class PolicyKind(Enum):
     """Where a policy is attached; it decides what the document may hold and who refuses it."""
 
+    __hash__ = object.__hash__  # looked up often; each member exists once
+
     KEY_POLICY = "key_policy"
     IDENTITY = "identity"
     BOUNDARY = "boundary"

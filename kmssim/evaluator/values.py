@@ -7,6 +7,7 @@ is written out for as many keys as there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 
 from kmssim.evaluator.match import Request
 
@@ -15,6 +16,7 @@ Values = Hashable
 Reader = Callable[[Request], Values]
 
 
+@lru_cache(maxsize=4096)
 def reader_of(keys: tuple[str, ...]) -> Reader:
     """What reads the values of `keys`; without keys no context is derived."""
     return _WRITTEN_OUT[len(keys)](*keys) if len(keys) < len(_WRITTEN_OUT) else _of_many(keys)
