@@ -6,7 +6,7 @@ blocked the call. How the verdicts are joined is not decided here (`combine`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from itertools import chain
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from kmssim.evaluator.grants import (
 )
 from kmssim.evaluator.match import any_applies, applies
 from kmssim.evaluator.operations import OPERATIONS, CrossAccount
-from kmssim.evaluator.policy import Policy
+from kmssim.evaluator.policy import Policy, PolicyKind
 from kmssim.evaluator.request import PrincipalKind
 from kmssim.evaluator.trust import trust_role
 from kmssim.evaluator.views import traces_of, view_of
@@ -331,17 +331,32 @@ def judge_session(asked: Asked) -> LayerTrace:
     return _judge(asked, Layer.SESSION, policies)
 
 
+JUDGES: Mapping[Layer, Callable[[Asked], LayerTrace]] = {
+    Layer.RCP: judge_rcp,
+    Layer.SCP: judge_scp,
+    Layer.VPC_ENDPOINT: judge_vpc_endpoint,
+    Layer.KEY_POLICY: judge_key_policy,
+    Layer.GRANT: lambda asked: judge_grant(asked)[0],
+    Layer.IDENTITY: judge_identity,
+    Layer.BOUNDARY: judge_boundary,
+    Layer.SESSION: judge_session,
+}
+"""Who speaks for each layer, in AWS's order."""
+LAYER_OF: Mapping[PolicyKind, Layer] = {
+    PolicyKind.RCP: Layer.RCP,
+    PolicyKind.SCP: Layer.SCP,
+    PolicyKind.VPC_ENDPOINT: Layer.VPC_ENDPOINT,
+    PolicyKind.KEY_POLICY: Layer.KEY_POLICY,
+    PolicyKind.IDENTITY: Layer.IDENTITY,
+    PolicyKind.BUCKET: Layer.IDENTITY,
+    PolicyKind.SECRET: Layer.IDENTITY,
+    PolicyKind.BOUNDARY: Layer.BOUNDARY,
+    PolicyKind.SESSION: Layer.SESSION,
+}
+"""The one layer that looks at a kind of policy."""
+
+
 def judge_all(asked: Asked) -> tuple[dict[Layer, LayerTrace], list[GrantedPath]]:
     """Ask every layer, in AWS's order, and return the grants that help beside the traces."""
     grant, paths = judge_grant(asked)
-    traces = {
-        Layer.RCP: judge_rcp(asked),
-        Layer.SCP: judge_scp(asked),
-        Layer.VPC_ENDPOINT: judge_vpc_endpoint(asked),
-        Layer.KEY_POLICY: judge_key_policy(asked),
-        Layer.GRANT: grant,
-        Layer.IDENTITY: judge_identity(asked),
-        Layer.BOUNDARY: judge_boundary(asked),
-        Layer.SESSION: judge_session(asked),
-    }
-    return traces, paths
+    return {layer: grant if layer is Layer.GRANT else judge(asked) for layer, judge in JUDGES.items()}, paths

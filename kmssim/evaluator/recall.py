@@ -23,7 +23,7 @@ from kmssim.evaluator.asked import Asked
 from kmssim.evaluator.caller import Caller
 from kmssim.evaluator.decision import Authority, Facts, LayerTrace, Ruling, Source
 from kmssim.evaluator.facts import gather_facts
-from kmssim.evaluator.layers import judge_all
+from kmssim.evaluator.layers import JUDGES, LAYER_OF, judge_all
 from kmssim.evaluator.open_statements import Outcome, answers_of, keys_of, open_statements, outcomes_of
 from kmssim.evaluator.questions import OpenQuestions
 from kmssim.evaluator.values import Values, reader_of
@@ -83,6 +83,7 @@ class Recall:
         self._questions: dict[Hashable, _Question] = {}
         self._by_answers: dict[tuple[_Question, tuple[bool, ...]], Found] = {}
         self._told: dict[tuple[_Question, int, tuple[Outcome, ...]], Told] = {}
+        self._told_by_answers: dict[tuple[_Question, int, tuple[bool, ...]], tuple[tuple[Outcome, ...], Told]] = {}
         self._told_by_values: dict[tuple[_Question, int, Values], Told] = {}
         self._values_kept = 0
 
@@ -134,13 +135,30 @@ class Recall:
         return found
 
     def _tell_by_outcomes(self, question: _Question, asked: Asked) -> Told:
-        alike = question, id(asked.caller), outcomes_of(question.open, asked)
+        outcomes = outcomes_of(question.open, asked)
+        alike = question, id(asked.caller), outcomes
         found = self._told.get(alike)
         if found is None:
             if len(self._told) >= _MOST_TOLD:
                 self._told.clear()
-            found = self._told[alike] = self._tell(asked)
+            found = self._told[alike] = self._tell_by_answers(question, asked, outcomes)
         return found
+
+    def _tell_by_answers(self, question: _Question, asked: Asked, outcomes: tuple[Outcome, ...]) -> Told:
+        """Where the same statements applied before, only the layers are asked again that have other things to tell."""
+        alike = question, id(asked.caller), tuple([outcome is None for outcome in outcomes])
+        before = self._told_by_answers.get(alike)
+        if before is None:
+            told = self._tell(asked)
+            self._told_by_answers[alike] = outcomes, told
+            return told
+        known, told = before
+        pairs = zip(question.open, known, outcomes, strict=True)
+        others = {LAYER_OF[statement.kind] for statement, was, now in pairs if was != now}
+        traced = asked._replace(traced=True)
+        return told._replace(
+            layers=tuple([JUDGES[each.layer](traced) if each.layer in others else each for each in told.layers])
+        )
 
     def _tell(self, asked: Asked) -> Told:
         traces, paths = judge_all(asked._replace(traced=True))
@@ -160,6 +178,7 @@ class Recall:
         self._questions.clear()
         self._by_answers.clear()
         self._told.clear()
+        self._told_by_answers.clear()
         self._told_by_values.clear()
         self._values_kept = 0
 

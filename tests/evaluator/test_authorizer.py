@@ -10,7 +10,9 @@ import pytest
 from building import WORKER, WORKER_SESSION, allow, call, deny, key, world
 
 from kmssim.evaluator import pdp, views
+from kmssim.evaluator.alike import policies_of
 from kmssim.evaluator.decision import Layer
+from kmssim.evaluator.layers import LAYER_OF
 from kmssim.evaluator.match import applies, mismatch
 from kmssim.evaluator.pdp import Authorizer, decide
 from kmssim.evaluator.questions import OpenQuestions
@@ -48,6 +50,18 @@ def test_a_decision_and_its_evidence_come_to_the_same_facts(name):
             traced = authorizer.trace(asked)
             assert (traced.facts, traced.ruling) == (found.facts, found.ruling), request.name
             assert traced.evidence == found.evidence
+
+
+def test_each_kind_of_policy_is_looked_at_by_its_layer_and_by_no_other():
+    """So a trace that differs in a statement of one kind differs in one layer."""
+    by_kind = {}
+    for scenario in SCENARIOS.values():
+        for found in (one for request in scenario.requests for one in decide(scenario.world, request.call).permissions):
+            kinds = {policy.source: policy.kind for policy in policies_of(found.gather.args[0])}
+            for layer in found.layers:
+                for statement in layer.statements:
+                    by_kind.setdefault(kinds[statement.policy], set()).add(layer.layer)
+    assert by_kind == {kind: {layer} for kind, layer in LAYER_OF.items()}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

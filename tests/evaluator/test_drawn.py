@@ -6,16 +6,19 @@ held against the plain way: layers asked anew, and every statement of the eviden
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from drawn import drawn
 
+from kmssim.evaluator import recall, views
 from kmssim.evaluator.alike import policies_of
 from kmssim.evaluator.conditions import OPERATORS
 from kmssim.evaluator.decision import Layer, Verdict
 from kmssim.evaluator.facts import gather_facts
-from kmssim.evaluator.layers import judge_all
+from kmssim.evaluator.layers import LAYER_OF, judge_all
 from kmssim.evaluator.match import mismatch
 from kmssim.evaluator.pdp import Authorizer, decide
 from kmssim.evaluator.questions import OpenQuestions
@@ -58,6 +61,7 @@ def hold(authorizer, found, reached):
         reached.verdicts[layer.layer, layer.verdict] += 1
         for trace in layer.statements:
             policy, statement = statements[trace.policy, trace.path]
+            assert LAYER_OF[policy.kind] is layer.layer
             wanted = mismatch(statement, asked.request, policy.kind, OpenQuestions(asked.questions.others))
             assert trace.mismatch == wanted
             assert trace[2:4] + trace[5:6] == (statement.sid, statement.effect.value, statement.condition_keys)
@@ -88,3 +92,28 @@ def assert_everything_was_reached(reached):
     verdicts = {(layer, verdict) for layer in Layer for verdict in Verdict} - cannot
     assert verdicts - set(reached.verdicts) == set()
     assert {(name, met) for name in OPERATORS for met in (True, False)} - set(reached.operators) == set()
+
+
+def test_threads_that_share_an_authorizer_decide_as_each_alone_however_little_is_remembered(monkeypatch):
+    for place, name, most in ((recall, "_MOST_KEPT", 20), (recall, "_MOST_VALUES", 60), (recall, "_MOST_TOLD", 10)):
+        monkeypatch.setattr(place, name, most)
+    monkeypatch.setattr(views, "_MOST_KEPT", 12)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for world, calls in drawn(3, 4, 80):
+            alone = [told(decide(world, call)) for call in calls]
+            shared = Authorizer(world)
+
+            def ask(start, calls=calls, alone=alone, shared=shared):
+                order = [*range(start, len(calls)), *range(start)]
+                return [number for number in order if told(shared.decide(calls[number])) != alone[number]]
+
+            with ThreadPoolExecutor(8) as threads:
+                assert list(threads.map(ask, range(0, 80, 10))) == [[]] * 8
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def told(decision):
+    return decision, [found.evidence for found in decision.permissions]
