@@ -19,7 +19,7 @@ from functools import partial
 from kmssim.evaluator.asked import Asked, ask
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.combine import PYTHON
-from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful, Value
+from kmssim.evaluator.conditions import Context
 from kmssim.evaluator.context import derive_global_keys, named_keys, stated
 from kmssim.evaluator.decision import (
     Authority,
@@ -162,7 +162,7 @@ class _Assuming:
         asked = ask(self.world, self.call, caller, leg, derive, self.questions)._replace(traced=True)
         traces = _judge(asked, role)
         facts = _gather(asked, traces)
-        evidence = Evidence(tuple(traces.values()), _shown(asked.request.context))
+        evidence = Evidence(tuple(traces.values()), asked.request.context)
         return PermissionTrace(action, role.arn, None, facts, self.authority.rule(facts), lambda: evidence)
 
     def _context(self, caller: Caller, role: Role, account: str) -> Context:
@@ -271,14 +271,3 @@ def _gather(asked: Asked, traces: Mapping[Layer, LayerTrace]) -> Facts:
 
 def _word(layer: Layer) -> str:
     return TRUST_POLICY if layer is Layer.KEY_POLICY else layer.value
-
-
-def _shown(context: Context) -> dict[str, str | tuple[str, ...]]:
-    """The context as a trace shows it: by the default reading, ambiguous names with all their values."""
-    plain = {key: _plain(value) for key, value in context.items()}
-    return {key: value for key, value in plain.items() if value is not None}
-
-
-def _plain(value: Value) -> str | tuple[str, ...] | None:
-    found = value.default if isinstance(value, Doubtful) else value
-    return found.values if isinstance(found, Ambiguous) else found

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful
 from kmssim.evaluator.request import Call
 from kmssim.evaluator.unlocked import cached_property
 
@@ -217,10 +218,20 @@ class LayerTrace(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What each layer looked at, in their order, and the condition keys that it saw."""
+    """What each layer looked at, in their order, and the condition keys as they were derived."""
 
     layers: tuple[LayerTrace, ...]
-    context: Mapping[str, str | tuple[str, ...]]
+    derived: Context
+
+    @cached_property
+    def context(self) -> Mapping[str, str | tuple[str, ...]]:
+        """The condition keys as people read them: by the default reading, ambiguous names with all their values."""
+        read = {key: value.default if isinstance(value, Doubtful) else value for key, value in self.derived.items()}
+        return {
+            key: value.values if isinstance(value, Ambiguous) else value
+            for key, value in read.items()
+            if value is not None
+        }
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kmssim.evaluator.asked import Asked, ask
 from kmssim.evaluator.authorized import Authorized
 from kmssim.evaluator.caller import Caller, find_caller
 from kmssim.evaluator.combine import PYTHON
-from kmssim.evaluator.conditions import Ambiguous, Context, Doubtful
+from kmssim.evaluator.conditions import Context
 from kmssim.evaluator.context import derive_principal_keys, derive_request_keys
 from kmssim.evaluator.context_kms import derive_kms_keys, request_tags, stated_keys
 from kmssim.evaluator.decision import (
@@ -149,7 +149,7 @@ def _gather(asked: Asked, recall: Recall) -> Evidence:
 
 
 def _evidence(asked: Asked, layers: tuple[LayerTrace, ...]) -> Evidence:
-    return Evidence(layers, _shown(asked.request.context))
+    return Evidence(layers, asked.request.context)
 
 
 class _Evaluation(NamedTuple):
@@ -294,15 +294,3 @@ def _with_failure(decision: Decision, forwarded: Forwarded) -> Decision:
     """What the service's caller sees of a KMS failure (DS-1 to DS-12)."""
     failure = translate_failure(forwarded, decision.failure) if decision.failure else None
     return replace(decision, call=forwarded.call, failure=failure)
-
-
-def _shown(context: Context) -> dict[str, str | tuple[str, ...]]:
-    """The context as the trace shows it: by the default reading, ambiguous names with all their values."""
-    shown: dict[str, Any] = dict(context)
-    for key, value in [item for item in context.items() if not isinstance(item[1], str)]:
-        plain = value.default if isinstance(value, Doubtful) else value
-        if plain is None:
-            del shown[key]
-        else:
-            shown[key] = plain.values if isinstance(plain, Ambiguous) else plain
-    return shown

@@ -69,7 +69,7 @@ def requests_of(authorizer: Authorizer, asked_calls: Sequence[Call]) -> list[Ask
 
 
 def trace_of(authorizer: Authorizer, asked: Asked) -> Evidence:
-    """A ruling with all of its evidence gathered."""
+    """A ruling with all of its evidence gathered; how condition keys are read is only said to who looks."""
     return authorizer.trace(asked).evidence
 
 
