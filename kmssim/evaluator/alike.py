@@ -57,7 +57,7 @@ def told_apart_by(caller: Caller, seen: tuple[Seen, ...]) -> tuple[Hashable, ...
     return tuple(found)
 
 
-def _alone(caller: Caller, view: View) -> int | None:
+def _alone(caller: Caller, view: View) -> object:
     """NotPrincipal looks at more of a caller than its names (PG-45, PG-46): whoever it is asked of is like nobody."""
     principals = (statement.principal for statement in (*view.open_denies, *view.open_allows))
-    return id(caller) if any(element is not None and element.negated for element in principals) else None
+    return caller.itself if any(element is not None and element.negated for element in principals) else None

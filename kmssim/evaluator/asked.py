@@ -17,7 +17,7 @@ from kmssim.evaluator.world import World
 class Asked(NamedTuple):
     """Everything that a layer may look at. `traced`: whether the evidence is to be written down.
 
-    `known_by`: the caller's identity, and whatever else in one world is neither condition key nor open question.
+    `known_by`: the caller itself, and whatever else in one world is neither condition key nor open question.
     """
 
     world: World
@@ -43,5 +43,5 @@ def ask(
     Of the call itself layers look at the operation, and at the way by which it came.
     """
     way = call.operation, call.via, call.network.vpc_endpoint
-    known_by = (id(caller), leg.action, leg.resource, leg.source, *way)
+    known_by = (caller.itself, leg.action, leg.resource, leg.source, *way)
     return Asked(world, call, caller, leg, Request(caller, leg.action, leg.resource, derive), questions, known_by)

@@ -29,6 +29,11 @@ class Caller:
     service_linked: bool = False
 
     @cached_property
+    def itself(self) -> object:
+        """Stands for this very caller where something is remembered of it, also when the caller is gone."""
+        return object()
+
+    @cached_property
     def kind(self) -> PrincipalKind:
         """The kind of caller."""
         return self.principal.kind

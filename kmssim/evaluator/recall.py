@@ -20,7 +20,6 @@ from typing import NamedTuple, TypeVar
 
 from kmssim.evaluator.alike import Seen, told_apart_by, views_of
 from kmssim.evaluator.asked import Asked
-from kmssim.evaluator.caller import Caller
 from kmssim.evaluator.decision import Authority, Facts, LayerTrace, Ruling, Source
 from kmssim.evaluator.facts import gather_facts
 from kmssim.evaluator.layers import JUDGES, LAYER_OF, judge_all
@@ -78,13 +77,12 @@ class Recall:
     def __init__(self, authority: Authority) -> None:
         """Nothing was asked yet."""
         self.authority = authority
-        self._callers: list[Caller] = []  # kept alive, since they are known by their identity
         self._of_callers: dict[Hashable, _Question] = {}
         self._questions: dict[Hashable, _Question] = {}
         self._by_answers: dict[tuple[_Question, tuple[bool, ...]], Found] = {}
-        self._told: dict[tuple[_Question, int, tuple[Outcome, ...]], Told] = {}
-        self._told_by_answers: dict[tuple[_Question, int, tuple[bool, ...]], tuple[tuple[Outcome, ...], Told]] = {}
-        self._told_by_values: dict[tuple[_Question, int, Values], Told] = {}
+        self._told: dict[tuple[_Question, object, tuple[Outcome, ...]], Told] = {}
+        self._told_by_answers: dict[tuple[_Question, object, tuple[bool, ...]], tuple[tuple[Outcome, ...], Told]] = {}
+        self._told_by_values: dict[tuple[_Question, object, Values], Told] = {}
         self._values_kept = 0
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -127,7 +125,7 @@ class Recall:
         question = self._question_of(asked)
         if question is _WITH_GRANTS:
             return self._tell(asked)
-        values = question, id(asked.caller), question.values_in(asked.request)
+        values = question, asked.caller.itself, question.values_in(asked.request)
         found = self._told_by_values.get(values)
         if found is None:
             found = self._tell_by_outcomes(question, asked)
@@ -136,7 +134,7 @@ class Recall:
 
     def _tell_by_outcomes(self, question: _Question, asked: Asked) -> Told:
         outcomes = outcomes_of(question.open, asked)
-        alike = question, id(asked.caller), outcomes
+        alike = question, asked.caller.itself, outcomes
         found = self._told.get(alike)
         if found is None:
             if len(self._told) >= _MOST_TOLD:
@@ -146,7 +144,7 @@ class Recall:
 
     def _tell_by_answers(self, question: _Question, asked: Asked, outcomes: tuple[Outcome, ...]) -> Told:
         """Where the same statements applied before, only the layers are asked again that have other things to tell."""
-        alike = question, id(asked.caller), tuple([outcome is None for outcome in outcomes])
+        alike = question, asked.caller.itself, tuple([outcome is None for outcome in outcomes])
         before = self._told_by_answers.get(alike)
         if before is None:
             told = self._tell(asked)
@@ -173,7 +171,6 @@ class Recall:
         self._values_kept += 1
 
     def _forget(self) -> None:
-        self._callers.clear()
         self._of_callers.clear()
         self._questions.clear()
         self._by_answers.clear()
@@ -192,7 +189,6 @@ class Recall:
         """A caller's question for the first time: it may be the same as others'."""
         if len(self._of_callers) >= _MOST_KEPT:
             self._forget()
-        self._callers.append(asked.caller)
         question = self._of_callers[alike] = self._question_of_any(asked)
         return question
 

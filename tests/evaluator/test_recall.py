@@ -9,6 +9,7 @@ import pytest
 from bench import workload
 from building import (
     ACCOUNT,
+    ANA,
     KEY_ARN,
     ROOT,
     WORKER,
@@ -23,7 +24,7 @@ from building import (
     world,
 )
 
-from kmssim.evaluator import layers, open_statements, recall, views
+from kmssim.evaluator import layers, open_statements, pdp, recall, views
 from kmssim.evaluator.combine import PYTHON, combine
 from kmssim.evaluator.decision import Authority, Layer, RuledBy
 from kmssim.evaluator.pdp import Authorizer, decide
@@ -118,6 +119,14 @@ def test_a_world_forgets_its_questions_when_they_are_too_many(monkeypatch):
     names = ["Decrypt", "Encrypt", "DescribeKey", "ListGrants"]
     assert [authorizer.decide(call(f"kms:{name}")).word for name in names * 2] == ["ALLOW"] * 8
     assert len(authorizer._recall._of_callers) <= 2
+
+
+def test_what_is_remembered_of_a_caller_that_is_gone_is_not_said_of_the_next(monkeypatch):
+    """One that is made after another was let go may stand where that stood in memory."""
+    monkeypatch.setattr(pdp, "_CALLERS_KEPT", 1)
+    authorizer = Authorizer(world(key(allow("kms:Decrypt", to=WORKER))))
+    words = [authorizer.decide(call(principal=one)).word for one in (WORKER_SESSION, ANA) * 50]
+    assert words == ["ALLOW", "DENY"] * 50
 
 
 def test_the_open_questions_that_were_met_are_recalled_too():
