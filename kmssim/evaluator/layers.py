@@ -12,7 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from kmssim.evaluator.asked import Asked
-from kmssim.evaluator.decision import GrantTrace, Layer, LayerTrace, Source, StatementTrace, Verdict
+from kmssim.evaluator.decision import LAYERS, GrantTrace, Layer, LayerTrace, Source, StatementTrace, Verdict
 from kmssim.evaluator.grants import (
     GrantedPath,
     granted_paths,
@@ -336,12 +336,11 @@ JUDGES: Mapping[Layer, Callable[[Asked], LayerTrace]] = {
     Layer.SCP: judge_scp,
     Layer.VPC_ENDPOINT: judge_vpc_endpoint,
     Layer.KEY_POLICY: judge_key_policy,
-    Layer.GRANT: lambda asked: judge_grant(asked)[0],
     Layer.IDENTITY: judge_identity,
     Layer.BOUNDARY: judge_boundary,
     Layer.SESSION: judge_session,
 }
-"""Who speaks for each layer, in AWS's order."""
+"""Who speaks for each layer that looks at policies."""
 LAYER_OF: Mapping[PolicyKind, Layer] = {
     PolicyKind.RCP: Layer.RCP,
     PolicyKind.SCP: Layer.SCP,
@@ -359,4 +358,4 @@ LAYER_OF: Mapping[PolicyKind, Layer] = {
 def judge_all(asked: Asked) -> tuple[dict[Layer, LayerTrace], list[GrantedPath]]:
     """Ask every layer, in AWS's order, and return the grants that help beside the traces."""
     grant, paths = judge_grant(asked)
-    return {layer: grant if layer is Layer.GRANT else judge(asked) for layer, judge in JUDGES.items()}, paths
+    return {layer: grant if layer is Layer.GRANT else JUDGES[layer](asked) for layer in LAYERS}, paths

@@ -3,12 +3,12 @@
 A view (`views`) tells which statements of a policy are settled by caller, action and resource. What is left hangs on
 the condition keys. So a question is known by caller, action and resource, and by which of the open statements apply;
 asked again with condition keys that come to the same, it has the facts and the ruling that it had. Its evidence tells
-more of an open statement than whether it applies: which condition is not met, and by what. Where that is the same, too,
-the evidence is what it was. And where the keys that open statements look at have the values that they had, nothing is
-compared again. This is where many decisions in one world get their speed, and all that is here is that argument:
-layers, facts and the rule are asked once for each such question, and tests hold what is recalled against what is asked
-anew. What is found of a question holds for every caller whom the policies treat alike (`alike`); what is told names the
-caller.
+more of an open statement than whether it applies: which condition is not met, and by what. Only the layers to which
+that is new are asked again for it. And where the keys that open statements look at have the values that they had,
+nothing is compared again. This is where many decisions in one world get their speed, and all that is here is that
+argument: layers, facts and the rule are asked once for each such question, and tests hold what is recalled against what
+is asked anew. What is found of a question holds for every caller whom the policies treat alike (`alike`); what is told
+names the caller.
 
 Where grants have a say nothing is recalled: they look at the call itself.
 """
@@ -29,8 +29,6 @@ from kmssim.evaluator.values import Values, reader_of
 
 _MOST_KEPT = 20_000
 """How many questions a world remembers before it starts afresh."""
-_MOST_TOLD = 10_000
-"""For how many it remembers the evidence."""
 _MOST_VALUES = 50_000
 """For how many combinations of values, of all questions together."""
 
@@ -80,7 +78,6 @@ class Recall:
         self._of_callers: dict[Hashable, _Question] = {}
         self._questions: dict[Hashable, _Question] = {}
         self._by_answers: dict[tuple[_Question, tuple[bool, ...]], Found] = {}
-        self._told: dict[tuple[_Question, object, tuple[Outcome, ...]], Told] = {}
         self._told_by_answers: dict[tuple[_Question, object, tuple[bool, ...]], tuple[tuple[Outcome, ...], Told]] = {}
         self._told_by_values: dict[tuple[_Question, object, Values], Told] = {}
         self._values_kept = 0
@@ -128,22 +125,13 @@ class Recall:
         values = question, asked.caller.itself, question.values_in(asked.request)
         found = self._told_by_values.get(values)
         if found is None:
-            found = self._tell_by_outcomes(question, asked)
+            found = self._tell_by_answers(question, asked)
             self._remember(self._told_by_values, values, found)
         return found
 
-    def _tell_by_outcomes(self, question: _Question, asked: Asked) -> Told:
-        outcomes = outcomes_of(question.open, asked)
-        alike = question, asked.caller.itself, outcomes
-        found = self._told.get(alike)
-        if found is None:
-            if len(self._told) >= _MOST_TOLD:
-                self._told.clear()
-            found = self._told[alike] = self._tell_by_answers(question, asked, outcomes)
-        return found
-
-    def _tell_by_answers(self, question: _Question, asked: Asked, outcomes: tuple[Outcome, ...]) -> Told:
+    def _tell_by_answers(self, question: _Question, asked: Asked) -> Told:
         """Where the same statements applied before, only the layers are asked again that have other things to tell."""
+        outcomes = outcomes_of(question.open, asked)
         alike = question, asked.caller.itself, tuple([outcome is None for outcome in outcomes])
         before = self._told_by_answers.get(alike)
         if before is None:
@@ -174,7 +162,6 @@ class Recall:
         self._of_callers.clear()
         self._questions.clear()
         self._by_answers.clear()
-        self._told.clear()
         self._told_by_answers.clear()
         self._told_by_values.clear()
         self._values_kept = 0

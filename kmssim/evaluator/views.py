@@ -43,18 +43,21 @@ class View(NamedTuple):
 class _Opened:
     """A statement that hangs on its condition keys: what is told of it is kept by their values.
 
-    With each trace are kept the open questions that were met on the way.
+    One with NotPrincipal looks at the caller's boundary as well (PG-46), so it hangs on the very caller. With a trace
+    are kept the open questions that were met on the way.
     """
 
-    __slots__ = ("_statement", "_values_in")
+    __slots__ = ("_excepts", "_statement", "_values_in")
 
     def __init__(self, statement: Statement) -> None:
         self._statement = statement
         self._values_in = reader_of(statement.keys)
+        self._excepts = statement.principal is not None and statement.principal.negated
 
     def trace(self, policy: Policy, request: Request, questions: OpenQuestions) -> StatementTrace:
         """What is told of it for this request."""
-        alike = self, self._values_in(request), questions.others
+        whom = request.caller.itself if self._excepts else None
+        alike = self, whom, self._values_in(request), questions.others
         found: tuple[StatementTrace, frozenset[str]] | None = policy.views.get(alike)
         if found is None:
             apart = OpenQuestions(questions.others)
@@ -63,17 +66,6 @@ class _Opened:
         trace, met = found
         questions.met |= met
         return trace
-
-
-class _Excepting:
-    """A statement with NotPrincipal, which looks at the caller's boundary, too (PG-46): it is told each time."""
-
-    def __init__(self, statement: Statement) -> None:
-        self._statement = statement
-
-    def trace(self, policy: Policy, request: Request, questions: OpenQuestions) -> StatementTrace:
-        """What is told of it for this request."""
-        return _trace(policy, self._statement, request, questions)
 
 
 def view_of(policy: Policy, caller: Caller, action: str, resource: str) -> View:
@@ -90,7 +82,7 @@ def traces_of(policy: Policy, request: Request, questions: OpenQuestions) -> tup
     """What is told of each statement, kept like a view."""
     names = request.caller.names if policy.names_principals else None
     seen_by = ("told", request.action, request.resource, names)
-    kept: tuple[StatementTrace | _Opened | _Excepting, ...] | None = policy.views.get(seen_by)
+    kept: tuple[StatementTrace | _Opened, ...] | None = policy.views.get(seen_by)
     if kept is None:
         kept = tuple(_settle(policy, one, request, questions) for one in policy.statements)
         _keep(policy, seen_by, kept)
@@ -105,10 +97,8 @@ def _keep(policy: Policy, seen_by: Hashable, found: object) -> None:
 
 def _settle(
     policy: Policy, statement: Statement, request: Request, questions: OpenQuestions
-) -> StatementTrace | _Opened | _Excepting:
+) -> StatementTrace | _Opened:
     """What is told of a statement, if caller, action and resource settle that."""
-    if statement.principal is not None and statement.principal.negated:
-        return _Excepting(statement)
     if _applies(statement, policy.kind, request.caller, request.action, request.resource) is None:
         return _Opened(statement)
     return _trace(policy, statement, request, questions)

@@ -95,8 +95,8 @@ def assert_everything_was_reached(reached):
 
 
 def test_threads_that_share_an_authorizer_decide_as_each_alone_however_little_is_remembered(monkeypatch):
-    for place, name, most in ((recall, "_MOST_KEPT", 20), (recall, "_MOST_VALUES", 60), (recall, "_MOST_TOLD", 10)):
-        monkeypatch.setattr(place, name, most)
+    monkeypatch.setattr(recall, "_MOST_KEPT", 20)
+    monkeypatch.setattr(recall, "_MOST_VALUES", 60)
     monkeypatch.setattr(views, "_MOST_KEPT", 12)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -204,12 +204,13 @@ def test_only_the_layer_that_has_something_else_to_tell_is_asked_again(monkeypat
 
 
 def test_a_world_forgets_its_evidence_when_there_is_too_much(monkeypatch):
-    monkeypatch.setattr(recall, "_MOST_TOLD", 2)
+    monkeypatch.setattr(recall, "_MOST_VALUES", 4)  # a decision takes one, its evidence another
     authorizer = Authorizer(world(key(allow("kms:*", to=WORKER))))
     for name in ["Decrypt", "Encrypt", "DescribeKey", "ListGrants"] * 2:
         (trace,) = authorizer.decide(call(f"kms:{name}")).permissions
         assert trace.layer(Layer.KEY_POLICY).statements[0].applies
-        assert len(authorizer._recall._told) <= 2
+        assert len(authorizer._recall._told_by_values) <= 2
+        assert len(authorizer._recall._told_by_answers) <= 2
 
 
 def asked_with(dept):

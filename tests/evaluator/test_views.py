@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from building import (
     ACCOUNT,
@@ -9,7 +11,6 @@ from building import (
     EVERYTHING,
     GUEST,
     KEY_ARN,
-    ROOT,
     WORKER,
     WORKER_SESSION,
     allow,
@@ -170,12 +171,17 @@ def test_a_statement_is_traced_once_for_the_values_of_its_own_keys(traced):
     assert sorted(traced) == ["ana", "hr", "hr", "web", "web", "web", "web"]
 
 
-def test_a_statement_with_not_principal_is_traced_each_time(traced):
-    excepting = {**deny(Sid="all"), "NotPrincipal": {"AWS": [WORKER, WORKER_SESSION, ROOT]}}
-    authorizer = Authorizer(world(key(allow(to=WORKER, when=HR, Sid="hr"), excepting)))
-    for dept in ("hr", "it"):
-        assert evidence_of(authorizer, dept=dept)[1] == WORKER_SESSION
-    assert sorted(traced) == ["all", "all", "hr", "hr"]
+def test_a_statement_with_not_principal_is_traced_for_each_caller(traced):
+    """PG-46: of two callers with the same names the one with a boundary is denied."""
+    excepting = {**deny(Sid="all"), "NotPrincipal": {"AWS": [ACCOUNT, WORKER, WORKER_SESSION]}}
+    free = world(key(allow(to=WORKER, when=HR, Sid="hr"), excepting))
+    worker = free.accounts[ACCOUNT].roles["worker"]
+    bound = with_account(free, ACCOUNT, roles={"worker": replace(worker, boundary=policy("boundary", allow()))})
+    for here, found in ((free, WORKER_SESSION), (bound, None)):
+        authorizer = Authorizer(here)
+        for dept in ("hr", "it"):
+            assert evidence_of(authorizer, dept=dept)[1] == found
+    assert sorted(filter(None, traced)) == ["all", "all", "hr", "hr"]
 
 
 def test_a_trace_that_is_kept_meets_the_open_questions_that_it_met():
