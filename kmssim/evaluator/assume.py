@@ -36,7 +36,7 @@ from kmssim.evaluator.decision import (
 from kmssim.evaluator.layers import judge_boundary, judge_identity, judge_rcp, judge_scp, judge_session
 from kmssim.evaluator.match import trace_statement
 from kmssim.evaluator.permissions import Leg
-from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.questions import OpenQuestions, in_order
 from kmssim.evaluator.request import Arn, Call, Principal, PrincipalKind, Session, parse_arn
 from kmssim.evaluator.statements import Effect, Policy, Statement
 from kmssim.evaluator.trust import DELEGATION, direct_limits, trust_role
@@ -88,7 +88,7 @@ def assume(
     answer = _Assuming(world, call, transitive, authority, questions).answer()
     rests_on = tuple(
         question
-        for question in sorted(questions.met)
+        for question in in_order(questions.met)
         if _Assuming(world, call, transitive, authority, OpenQuestions(frozenset({question}))).answer().allowed
         is not answer.allowed
     )

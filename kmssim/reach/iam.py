@@ -21,7 +21,7 @@ from kmssim.evaluator.decision import Authority, Layer, Ruling, Source, Verdict
 from kmssim.evaluator.facts import gather_facts
 from kmssim.evaluator.layers import judge_all
 from kmssim.evaluator.permissions import Leg
-from kmssim.evaluator.questions import OpenQuestions
+from kmssim.evaluator.questions import OpenQuestions, in_order
 from kmssim.evaluator.request import Call, Principal, PrincipalKind, parse_arn
 from kmssim.evaluator.statements import Effect
 from kmssim.evaluator.world import Role, User, World
@@ -57,7 +57,9 @@ def ask_iam(
 
     questions = OpenQuestions()
     ruling = rule(questions)
-    rests_on = [one for one in sorted(questions.met) if rule(OpenQuestions(frozenset({one}))).allowed != ruling.allowed]
+    rests_on = [
+        one for one in in_order(questions.met) if rule(OpenQuestions(frozenset({one}))).allowed != ruling.allowed
+    ]
     return Check(principal, action, resource, ruling.allowed, words_of(ruling.layers), uncertain=tuple(rests_on))
 
 
